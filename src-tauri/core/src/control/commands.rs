@@ -1,0 +1,130 @@
+//! The one list of commands. Every face speaks these and nothing else.
+//!
+//! A command is a struct with its arguments; [`Command`] ties it to its name on the wire and to its answer. Adding
+//! one means a struct here, a line in the list at the end, and its `answer` in `control/`.
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use super::shapes::{
+    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, Status, Verification,
+};
+use crate::rules::container::{State, WorkloadKind};
+
+/// What a command needs of the daemon, so that the command line knows what to do where none runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nature {
+    /// Answers from the index, observing the engine where it can: never writes.
+    Reads,
+    /// Answers from the index, and is pointless without the engine.
+    NeedsEngine,
+    /// Changes something and is done when it returns.
+    Acts,
+}
+
+pub trait Command: Serialize + DeserializeOwned + Send + 'static {
+    const NAME: &'static str;
+    const NATURE: Nature;
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+}
+
+macro_rules! command {
+    ($(#[$doc:meta])* $name:ident($wire:literal, $nature:ident) -> $answer:ty { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Type)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $type),* }
+
+        impl Command for $name {
+            const NAME: &'static str = $wire;
+            const NATURE: Nature = Nature::$nature;
+            type Answer = $answer;
+        }
+    };
+}
+
+command!(
+    /// Version, engine, index, database, listeners.
+    GetStatus("status", Reads) -> Status {}
+);
+command!(
+    /// Holds every row against a fresh inspect.
+    Verify("verify", NeedsEngine) -> Verification {}
+);
+command!(
+    /// Each part, its state, and the cure.
+    Doctor("doctor", Reads) -> Vec<Finding> {}
+);
+command!(
+    /// The containers of the index, newest first.
+    Ps("ps", Reads) -> Vec<Container> {
+        /// Foreign ones too.
+        all: bool,
+        kind: Option<WorkloadKind>,
+        state: Option<State>,
+        /// A workload's name or id.
+        workload: Option<String>,
+    }
+);
+command!(
+    /// All containers and the status, for a window to draw itself; patches follow.
+    GetSnapshot("snapshot", Reads) -> Snapshot {}
+);
+command!(
+    /// A container's changes, oldest first. Also of one that is gone.
+    History("history", Reads) -> Vec<HistoryEntry> {
+        /// Name, id, or the beginning of an id.
+        container: String,
+    }
+);
+command!(
+    /// The index as it was.
+    At("at", Reads) -> IndexAt {
+        #[specta(type = Option<String>)]
+        time: Option<Timestamp>,
+    }
+);
+command!(
+    /// The latest lines of the event log, oldest first.
+    Events("events", Reads) -> Vec<LogEntry> {
+        /// At most so many; 0 means 200.
+        limit: u32,
+    }
+);
+command!(
+    Start("start", Acts) -> Vec<Acted> { containers: Vec<String> }
+);
+command!(
+    Stop("stop", Acts) -> Vec<Acted> { containers: Vec<String> }
+);
+command!(
+    Restart("restart", Acts) -> Vec<Acted> { containers: Vec<String> }
+);
+command!(
+    /// Every setting, or the one that is named.
+    GetSettings("settings", Reads) -> Vec<Setting> { key: Option<String> }
+);
+command!(
+    /// Checks and stores a value; answers with the setting as it now is.
+    SetSetting("set_setting", Acts) -> Setting { key: String, value: String }
+);
+command!(
+    /// The copies of the database, newest first.
+    ListBackups("backup_list", Reads) -> Vec<Backup> {}
+);
+command!(
+    CreateBackup("backup_create", Acts) -> Backup {}
+);
+
+/// Calls the macro it is given with the list of all commands.
+#[macro_export]
+macro_rules! every_command {
+    ($use:ident) => {
+        $use! {
+            GetStatus, Verify, Doctor, Ps, GetSnapshot, History, At, Events, Start, Stop, Restart, GetSettings,
+            SetSetting, ListBackups, CreateBackup
+        }
+    };
+}

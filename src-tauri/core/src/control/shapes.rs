@@ -1,0 +1,369 @@
+//! The shapes every face receives, one struct for each JSON document of the contract.
+//!
+//! Names are snake_case, times RFC 3339 in UTC, what is absent is `null`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use specta::Type;
+
+use crate::rules::cause::Cause;
+use crate::rules::container::{Health, Port, State, WorkloadKind};
+use crate::rules::diff::Field;
+use crate::rules::verdict::Level;
+
+/// A container of the index: the single source of truth for project, stack and site containers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Container {
+    pub id: String,
+    pub workload_id: Option<String>,
+    pub workload_kind: Option<WorkloadKind>,
+    pub workload_name: Option<String>,
+    pub role: Option<String>,
+    pub stage_id: Option<String>,
+    /// `null` for a placeholder.
+    pub container_id: Option<String>,
+    pub name: String,
+    pub image: String,
+    pub image_tag: Option<String>,
+    pub image_id: Option<String>,
+    pub image_digest: Option<String>,
+    pub state: State,
+    pub health: Health,
+    /// `null` while it runs or where it never ran.
+    pub exit_code: Option<i64>,
+    pub oom_killed: bool,
+    pub restart_count: u32,
+    pub ports: Vec<Port>,
+    pub subdomain: Option<String>,
+    pub proxy_route_id: Option<String>,
+    pub url: Option<String>,
+    pub release_id: Option<String>,
+    pub verdict: Verdict,
+    #[specta(type = String)]
+    pub created_at: Timestamp,
+    #[specta(type = Option<String>)]
+    pub started_at: Option<Timestamp>,
+    /// When it was last known to run.
+    #[specta(type = Option<String>)]
+    pub last_seen_at: Option<Timestamp>,
+    #[specta(type = String)]
+    pub updated_at: Timestamp,
+}
+
+/// The judgement on a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Verdict {
+    pub level: Level,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    pub uptime_s: u64,
+    pub engine: EngineStatus,
+    pub index: IndexStatus,
+    pub database: DatabaseStatus,
+    pub proxy: ProxyStatus,
+    pub webhook: WebhookStatus,
+    pub dns: DnsStatus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineState {
+    Connected,
+    /// It answered before and does not now.
+    Away,
+    /// The socket may not be used by this user.
+    Denied,
+    /// No engine was found.
+    Absent,
+}
+
+impl EngineState {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Away => "away",
+            Self::Denied => "denied",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct EngineStatus {
+    pub state: EngineState,
+    pub endpoint: String,
+    pub version: Option<String>,
+    pub api_version: Option<String>,
+    pub id: Option<String>,
+    pub latency_ms: Option<f64>,
+    /// Since when the state is what it is.
+    #[specta(type = String)]
+    pub since: Timestamp,
+    /// Why it is not connected, and the cure.
+    pub reason: Option<String>,
+    pub cure: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct IndexStatus {
+    pub containers: u64,
+    pub revision: u64,
+    #[specta(type = Option<String>)]
+    pub verified_at: Option<Timestamp>,
+    pub age_ms: Option<u64>,
+    pub last_pass_ms: Option<f64>,
+    pub passes: u64,
+    /// Events received from the engine since the start.
+    pub events: u64,
+    /// Changes that a pass found and no event had announced.
+    pub divergences: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct DatabaseStatus {
+    pub path: String,
+    pub bytes: u64,
+    pub schema_version: u32,
+    pub ok: bool,
+    /// What is wrong, where `ok` is false, or what was mended at the start.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct ProxyStatus {
+    pub address: Option<String>,
+    pub state: String,
+    pub routes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct WebhookStatus {
+    pub address: Option<String>,
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct DnsStatus {
+    pub address: Option<String>,
+    pub zone: String,
+    pub enabled: bool,
+}
+
+/// The index held against the engine, container by container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Verification {
+    pub equal: bool,
+    pub checked: u64,
+    pub differences: Vec<Difference>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Difference {
+    pub container_id: String,
+    pub field: String,
+    pub index: Option<String>,
+    pub engine: Option<String>,
+}
+
+/// One line of a container's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HistoryEntry {
+    /// When it happened, by the engine's time where that is known.
+    #[specta(type = String)]
+    pub at: Timestamp,
+    #[specta(type = String)]
+    pub recorded_at: Timestamp,
+    pub field: Field,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub cause: Cause,
+    pub detail: Option<String>,
+}
+
+/// A line of the event log: a history entry and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct LogEntry {
+    pub seq: u64,
+    pub container_id: Option<String>,
+    pub name: String,
+    pub workload_name: Option<String>,
+    pub role: Option<String>,
+    #[serde(flatten)]
+    pub entry: HistoryEntry,
+}
+
+/// A span that could not be verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Gap {
+    #[specta(type = String)]
+    pub from: Timestamp,
+    #[specta(type = String)]
+    pub to: Timestamp,
+    pub reason: String,
+}
+
+/// The index as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct IndexAt {
+    #[specta(type = String)]
+    pub at: Timestamp,
+    /// The gap that the moment falls into: what is shown was not verified then.
+    pub gap: Option<Gap>,
+    pub containers: Vec<ContainerAt>,
+}
+
+/// A container as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct ContainerAt {
+    pub container_id: Option<String>,
+    pub name: String,
+    pub image: String,
+    pub workload_name: Option<String>,
+    pub role: Option<String>,
+    pub state: State,
+    pub health: Health,
+    /// Since when it had been in that state.
+    #[specta(type = String)]
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl PartState {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One part of the doctor's report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Finding {
+    pub part: String,
+    pub state: PartState,
+    pub text: String,
+    /// What to do about it; `null` where nothing is to be done.
+    pub cure: Option<String>,
+}
+
+/// One setting, its value and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Setting {
+    pub key: String,
+    pub value: String,
+    pub default: String,
+    pub explanation: String,
+}
+
+/// A copy of the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Backup {
+    pub name: String,
+    #[specta(type = String)]
+    pub created_at: Timestamp,
+    pub bytes: u64,
+    pub schema_version: u32,
+    /// `daily`, `before-migration`, `before-restore`, `manual`.
+    pub reason: String,
+}
+
+/// What a start, stop or restart did to one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Acted {
+    pub container_id: String,
+    pub name: String,
+    /// The state that the engine then said it is in.
+    pub state: State,
+    /// Why it failed, where it did.
+    pub error: Option<String>,
+}
+
+/// Everything a window needs to draw itself; patches with a higher revision follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Snapshot {
+    pub revision: u64,
+    pub containers: Vec<Container>,
+    pub status: Status,
+}
+
+/// What one commit changed: as many entries as rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+pub struct Patch {
+    pub revision: u64,
+    pub upserts: Vec<Container>,
+    /// Ids of rows that are no longer in the index.
+    pub removals: Vec<String>,
+    pub history: Vec<LogEntry>,
+}
+
+/// What a face hears without asking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Announcement {
+    Patch(Patch),
+    Status(Status),
+    Setting { key: String, value: String },
+    /// Some were missed: ask for a snapshot.
+    Lagged { missed: u64 },
+    /// The daemon is stopping, or the connection to it ended.
+    Gone { reason: String },
+}
+
+/// Why a command failed, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The arguments cannot be used.
+    Usage,
+    /// Nothing has that name.
+    NotFound,
+    /// Several things have that name.
+    Ambiguous,
+    /// The engine itself is needed and out of reach.
+    EngineAway,
+    /// The engine turned it down.
+    Refused,
+    /// It clashes with what is there or under way.
+    Conflict,
+    /// Another daemon holds the data folder.
+    Locked,
+    /// The database cannot be used.
+    Database,
+    /// Face and daemon are of versions that do not understand each other.
+    Version,
+    /// The daemon went away under the call.
+    DaemonGone,
+    /// A fault of ours.
+    Internal,
+}
+
+/// The only error a face sees: what was tried and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+impl ApiError {
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}

@@ -1,0 +1,1 @@
+//! The actor that keeps the index true to the engine.

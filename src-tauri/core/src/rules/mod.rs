@@ -1,0 +1,15 @@
+//! What is decided, without any means to act: no IO, no clock, no SQL, no engine, no logging.
+//!
+//! Facts and `now` come in, a decision goes out. Everything here is tested by tables.
+
+pub mod cause;
+pub mod container;
+pub mod diff;
+pub mod dispatch;
+pub mod ids;
+pub mod labels;
+pub mod missing;
+pub mod pace;
+pub mod row;
+pub mod time;
+pub mod verdict;
