@@ -318,11 +318,18 @@ pub struct Patch {
 pub enum Announcement {
     Patch(Patch),
     Status(Status),
-    Setting { key: String, value: String },
+    Setting {
+        key: String,
+        value: String,
+    },
     /// Some were missed: ask for a snapshot.
-    Lagged { missed: u64 },
+    Lagged {
+        missed: u64,
+    },
     /// The daemon is stopping, or the connection to it ended.
-    Gone { reason: String },
+    Gone {
+        reason: String,
+    },
 }
 
 /// Why a command failed, for programs.
