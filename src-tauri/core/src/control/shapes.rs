@@ -317,7 +317,7 @@ pub struct Patch {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Announcement {
     Patch(Patch),
-    Status(Status),
+    Status(Box<Status>),
     Setting {
         key: String,
         value: String,
