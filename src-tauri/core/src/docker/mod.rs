@@ -5,6 +5,7 @@
 //! says what was tried; nothing here decides.
 
 pub mod bollard;
+pub mod deadline;
 pub mod discover;
 pub mod fake;
 
