@@ -429,7 +429,7 @@ impl Backlog {
         let mut waiting = lock(&self.waiting);
         if waiting.missed > 0 {
             let missed = std::mem::take(&mut waiting.missed);
-            return protocol::encode(&FromDaemon::Announced(Announcement::Lagged { missed })).ok();
+            return protocol::encode(&FromDaemon::Announced(Box::new(Announcement::Lagged { missed }))).ok();
         }
         let line = waiting.frames.pop_front()?;
         waiting.bytes -= line.len();
@@ -468,7 +468,7 @@ impl Subscription {
                 () = self.ended.cancelled() => return,
             };
             last = matches!(announcement, Announcement::Gone { .. });
-            match protocol::encode(&FromDaemon::Announced(announcement)) {
+            match protocol::encode(&FromDaemon::Announced(Box::new(announcement))) {
                 Ok(line) => self.backlog.push(line),
                 Err(error) => tracing::error!(%error, "an announcement could not be written"),
             }
