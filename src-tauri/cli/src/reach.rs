@@ -1,6 +1,5 @@
 //! Finds who answers a command: a daemon if one runs, else this process.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tinyforge_core::app::{self, App};
@@ -20,7 +19,7 @@ pub struct Reached {
 
 enum Who {
     Daemon(Client),
-    /// The engine was looked at once; nothing is written.
+    /// The engine is watched from memory; nothing is written.
     Observer,
     /// This process holds the data folder until it is done.
     InPlace(App),
@@ -35,15 +34,15 @@ impl Reached {
         }
         match nature {
             Nature::Reads | Nature::NeedsEngine => {
-                Ok(Self { face: Face::Local(app::observe(home).await?), who: Who::Observer })
+                Ok(Self { face: Face::Local(app::observe(&home).await?), who: Who::Observer })
             }
             Nature::Acts => Self::in_place(home).await,
         }
     }
 
     async fn in_place(home: Home) -> Result<Self, ApiError> {
-        match app::work_in_place(home.clone(), LOCK_WAIT).await {
-            Ok(app) => Ok(Self { face: Face::Local(Arc::clone(&app.desk())), who: Who::InPlace(app) }),
+        match app::work_in_place(&home, LOCK_WAIT).await {
+            Ok(app) => Ok(Self { face: Face::Local(app.desk()), who: Who::InPlace(app) }),
             // A daemon may have come up while we waited for the lock that it now holds.
             Err(locked) if locked.code == ErrorCode::Locked => {
                 Client::connect(&home).await?.map(Self::daemon).ok_or(locked)

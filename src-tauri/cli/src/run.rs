@@ -182,11 +182,6 @@ async fn events(args: args::Events) -> Result<Outcome, Failure> {
 /// Subscribes, then asks for the latest, then prints what is newer than that: nothing is missed and nothing is twice.
 async fn follow(output: &Output) -> Result<Outcome, Failure> {
     let reached = Reached::by(Nature::Reads).await?;
-    if reached.daemon_version().is_none() {
-        let message =
-            "nobody watches the engine: start a daemon with `tinyforge serve`, or leave --follow out";
-        return Err(ApiError::new(ErrorCode::DaemonGone, message).into());
-    }
     let mut announcements = reached.face.subscribe().await?;
     let mut last = print_newer(output, reached.call(command::Events { limit: LATEST }).await?, None)?;
     while !output.is_closed() {

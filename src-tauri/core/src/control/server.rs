@@ -506,3 +506,6 @@ async fn write_out(mut write: WriteHalf, mut answers: mpsc::Receiver<Vec<u8>>, b
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(all(test, unix))]
+mod tests;
