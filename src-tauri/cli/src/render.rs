@@ -1,6 +1,6 @@
 //! The answers as text for people. Data and `now` in, text out.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tinyforge_core::control::shapes::{
@@ -17,6 +17,9 @@ use crate::text::{ago, bytes, clock, count, milliseconds, plain, span};
 
 /// Shown where there is nothing to show.
 const NOTHING: &str = "—";
+
+/// Between two columns.
+const GUTTER: u16 = 2;
 
 /// What rendering needs besides the data.
 #[derive(Debug, Clone)]
@@ -96,7 +99,7 @@ pub fn containers(list: &[Container], all: bool, view: &View) -> String {
             coloured(verdict, level_colour(container.verdict.level)),
         ]);
     }
-    finished(&table)
+    finished(table, view, &[4, 3, 2])
 }
 
 /// Since when it has been what it is, as far as the row tells.
@@ -251,7 +254,7 @@ pub fn verification(verification: &Verification, view: &View) -> String {
         ]);
     }
     let differences = count(verification.differences.len() as u64, "difference");
-    format!("{}\n{differences} in {checked} checked", finished(&table))
+    format!("{}\n{differences} in {checked} checked", finished(table, view, &[]))
 }
 
 fn short(id: &str) -> String {
@@ -273,7 +276,7 @@ pub fn findings(findings: &[Finding], view: &View) -> String {
             Cell::new(format!("{}{cure}", plain(&finding.text))),
         ]);
     }
-    finished(&table)
+    finished(table, view, &[])
 }
 
 pub fn history(entries: &[HistoryEntry], view: &View) -> String {
@@ -281,7 +284,7 @@ pub fn history(entries: &[HistoryEntry], view: &View) -> String {
     for entry in entries {
         table.add_row([clock(entry.at, &view.zone), ago(entry.at, view.now), change(entry), because(entry)]);
     }
-    finished(&table)
+    finished(table, view, &[1])
 }
 
 pub fn events(entries: &[LogEntry], view: &View) -> String {
@@ -298,7 +301,7 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
             because(entry),
         ]);
     }
-    finished(&table)
+    finished(table, view, &[2])
 }
 
 /// One line of what happens while somebody watches.
@@ -351,7 +354,7 @@ pub fn index_at(index: &IndexAt, view: &View) -> String {
             Cell::new(clock(*since, &view.zone)),
         ]);
     }
-    format!("{head}\n{}", finished(&table))
+    format!("{head}\n{}", finished(table, view, &[3, 2]))
 }
 
 /// What standard error says of a moment that nobody watched.
@@ -390,7 +393,7 @@ pub fn settings(list: &[Setting], view: &View) -> String {
             plain(&setting.explanation),
         ]);
     }
-    finished(&table)
+    finished(table, view, &[2, 3])
 }
 
 pub fn setting(setting: &Setting) -> String {
@@ -412,7 +415,7 @@ pub fn backups(list: &[Backup], view: &View) -> String {
             plain(&backup.reason),
         ]);
     }
-    finished(&table)
+    finished(table, view, &[2, 4])
 }
 
 fn table(header: &[&str], view: &View) -> Table {
@@ -434,12 +437,38 @@ fn table(header: &[&str], view: &View) -> Table {
     }));
     let last = header.len().saturating_sub(1);
     for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if at == last { 0 } else { 2 }));
+        column.set_padding((0, if at == last { 0 } else { GUTTER }));
     }
     table
 }
 
-fn finished(table: &Table) -> String {
+/// How wide the last column, which holds sentences, has to be at least before others give way to it.
+const SENTENCE: u16 = 24;
+
+/// The table as text. Where the terminal is too narrow, the columns named in `yielding` are left out one after the
+/// other until the rest fits; what still does not fit is folded.
+fn finished(mut table: Table, view: &View, yielding: &[usize]) -> String {
+    if let Some(width) = view.look.width {
+        let mut widths = table.column_max_content_widths();
+        if let Some(last) = widths.last_mut() {
+            *last = (*last).min(SENTENCE);
+        }
+        let mut needed: u16 =
+            widths.iter().map(|width| width.saturating_add(GUTTER)).fold(0, u16::saturating_add);
+        for at in yielding {
+            if needed <= width {
+                break;
+            }
+            needed = needed.saturating_sub(widths.get(*at).map_or(0, |width| width.saturating_add(GUTTER)));
+            if let Some(column) = table.column_mut(*at) {
+                column.set_constraint(ColumnConstraint::Hidden);
+            }
+        }
+        // The first column holds a mark or a time, which nobody can read folded.
+        if let Some(first) = table.column_mut(0) {
+            first.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     table.trim_fmt()
 }
 
@@ -458,3 +487,6 @@ fn level_colour(level: Level) -> Option<Color> {
         Level::Bad => Some(Color::Red),
     }
 }
+
+#[cfg(test)]
+mod tests;
