@@ -242,17 +242,26 @@ async fn settings(args: args::Settings) -> Result<Outcome, Failure> {
             print(&output, &list, |view| render::settings(&list, view))?;
         }
         Some(SettingsVerb::Get { key }) => {
-            let list = asked_once(command::GetSettings { key: Some(key.clone()) }).await?;
-            let unknown = || ApiError::new(ErrorCode::NotFound, format!("there is no setting called {key}"));
+            let list =
+                asked_once(command::GetSettings { key: Some(key.clone()) }).await.map_err(wrong_key)?;
+            let unknown = || ApiError::new(ErrorCode::Usage, format!("there is no setting called {key}"));
             let setting = list.into_iter().next().ok_or_else(unknown)?;
             print(&output, &setting, |_| crate::text::plain(&setting.value))?;
         }
         Some(SettingsVerb::Set { key, value }) => {
-            let setting = asked_once(command::SetSetting { key, value }).await?;
+            let setting = asked_once(command::SetSetting { key, value }).await.map_err(wrong_key)?;
             print(&output, &setting, |_| render::setting(&setting))?;
         }
     }
     Ok(Outcome::Done)
+}
+
+/// The keys are part of the usage, as flags are: one that there is not is wrong usage.
+fn wrong_key(error: ApiError) -> ApiError {
+    match error.code {
+        ErrorCode::NotFound => ApiError { code: ErrorCode::Usage, ..error },
+        _ => error,
+    }
 }
 
 async fn backup(args: args::Backup) -> Result<Outcome, Failure> {
