@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg_attr(target_os = "linux", path = "home/linux.rs")]
+#[cfg_attr(not(any(target_os = "macos", windows)), path = "home/linux.rs")]
 #[cfg_attr(target_os = "macos", path = "home/macos.rs")]
 #[cfg_attr(windows, path = "home/windows.rs")]
 pub(crate) mod system;
