@@ -15,6 +15,7 @@ mod present;
 pub mod protocol;
 pub mod server;
 pub mod shapes;
+pub mod socket;
 mod status;
 mod verify;
 
