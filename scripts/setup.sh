@@ -1,30 +1,35 @@
 #!/usr/bin/env bash
-# Installs what the named purposes need and leaves alone what is there. Purposes: build run test demo icons.
+# Installs what the named purposes need and leaves alone what is there. Purposes:
+#   cli    building the command line        build  building everything
+#   run    showing the window               test   running the tests
+#   demo   the demo's images                icons  drawing icons/ again
 # Never installs a Docker engine: that is scripts/engine-advice.sh, and only `make run` asks for it.
 . "$(dirname "$0")/lib.sh"
 
 RUST_WANTED=1.95.0
 NODE_WANTED=20.19.0
 
-BUILD_PACKAGES=(build-essential pkg-config libwebkit2gtk-4.1-dev libdbus-1-dev git)
+CLI_PACKAGES=(build-essential git)
+BUILD_PACKAGES=("${CLI_PACKAGES[@]}" pkg-config libwebkit2gtk-4.1-dev libdbus-1-dev)
 # The window's own: the tray's library is opened at run time, the bus carries tray and notifications.
 RUN_PACKAGES=(libayatana-appindicator3-1 dbus fonts-dejavu-core)
 # Beside a screen, a bus and a driver for the window: what a real engine and its containers are made of.
 TEST_PACKAGES=(
   xvfb webkit2gtk-driver dunst imagemagick xdotool x11-utils libglib2.0-bin
-  iptables iproute2 busybox-static procps shellcheck
+  iptables iproute2 busybox-static shellcheck
 )
 DEMO_PACKAGES=(busybox-static)
 ICON_PACKAGES=(librsvg2-bin)
 
 packages_for() {
   case $1 in
+    cli) install_packages "building the command line" "${CLI_PACKAGES[@]}" ;;
     build) install_packages "building" "${BUILD_PACKAGES[@]}" ;;
     run) install_packages "the window" "${RUN_PACKAGES[@]}" ;;
     test) install_packages "the tests" "${TEST_PACKAGES[@]}" ;;
     demo) install_packages "the demo" "${DEMO_PACKAGES[@]}" ;;
     icons) install_packages "drawing the icons" "${ICON_PACKAGES[@]}" ;;
-    *) die "unknown purpose: $1" "Purposes: build run test demo icons" ;;
+    *) die "unknown purpose: $1" "Purposes: cli build run test demo icons" ;;
   esac
 }
 
@@ -69,7 +74,7 @@ else
 fi
 for purpose in "$@"; do
   case $purpose in
-    build) need_rust; need_node ;;
+    cli | build) need_rust; need_node ;;
     test) need_rust; need_rust_components; need_node ;;
     demo) need_node ;;
   esac
