@@ -1,8 +1,9 @@
-//! The table `container_changes`: the history. Appended to, never rewritten.
+//! The table `container_changes`: the history. Appended to; only a cause may turn out to have been another one.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, named_params, params};
 
+use super::Recast;
 use super::error::Sql;
 use super::words::{self, Columns as _, time_text};
 use crate::events::Recorded;
@@ -43,13 +44,8 @@ impl Subject {
 pub struct LogLine {
     pub recorded: Recorded,
     pub engine_id: EngineId,
-    pub container_id: Option<ContainerId>,
-    /// The container's name when the line was written.
-    pub name: String,
-    pub workload_id: Option<WorkloadId>,
     /// The workload's name as it is now; `None` for a foreign container, or where the workload is gone.
     pub workload_name: Option<String>,
-    pub role: Option<String>,
 }
 
 macro_rules! select {
@@ -86,7 +82,33 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
         ":detail": change.detail,
     })?;
     let seq = u64::try_from(db.last_insert_rowid()).unwrap_or(0);
-    Ok(Recorded { seq, row_id: of.row_id.clone(), recorded_at: now, change: change.clone() })
+    Ok(Recorded {
+        seq,
+        row_id: of.row_id.clone(),
+        container_id: of.container_id.clone(),
+        name: of.name.clone(),
+        workload_id: of.workload_id.clone(),
+        role: of.role.clone(),
+        recorded_at: now,
+        change: change.clone(),
+    })
+}
+
+/// Gives the latest line of a row's field another cause, if it tells an end and was recorded at or after `since`.
+pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql<()> {
+    db.prepare_cached(
+        "UPDATE container_changes SET cause = ?5 WHERE seq = (
+             SELECT max(seq) FROM container_changes WHERE engine_id = ?1 AND row_id = ?2 AND field = ?3)
+         AND recorded_at >= ?4 AND to_value IN ('stopped', 'failed')",
+    )?
+    .execute(params![
+        engine.as_str(),
+        recast.row_id.as_str(),
+        words::field(recast.field),
+        time_text(recast.since),
+        words::cause(recast.cause),
+    ])?;
+    Ok(())
 }
 
 /// The latest lines, oldest first.
@@ -139,6 +161,10 @@ fn read(row: &SqlRow<'_>) -> Sql<LogLine> {
         recorded: Recorded {
             seq: row.count("seq")?,
             row_id: RowId::new(row.get::<_, String>("row_id")?),
+            container_id: (!container_id.is_empty()).then(|| ContainerId::new(container_id)),
+            name: row.get("name")?,
+            workload_id: workload_id.map(WorkloadId::new),
+            role: row.get("role")?,
             recorded_at: row.time("recorded_at")?,
             change: Change {
                 field: words::field_of(&field).unwrap_or(Field::State),
@@ -150,10 +176,6 @@ fn read(row: &SqlRow<'_>) -> Sql<LogLine> {
             },
         },
         engine_id: EngineId::new(row.get::<_, String>("engine_id")?),
-        container_id: (!container_id.is_empty()).then(|| ContainerId::new(container_id)),
-        name: row.get("name")?,
-        workload_id: workload_id.map(WorkloadId::new),
         workload_name: row.get("workload_name")?,
-        role: row.get("role")?,
     })
 }

@@ -153,13 +153,22 @@ pub(super) fn observe(db: &Connection, id: &RowId, seen: &Observation<'_>, now: 
     Ok(())
 }
 
+/// Since when a container is gone, and until when it was known to run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Absence {
+    pub(super) since: Timestamp,
+    pub(super) last_seen_at: Option<Timestamp>,
+}
+
 /// What has no container has no health either.
-pub(super) fn miss(db: &Connection, id: &RowId, since: Timestamp, now: Timestamp) -> Sql<()> {
+pub(super) fn miss(db: &Connection, id: &RowId, absence: Absence, now: Timestamp) -> Sql<()> {
+    let Absence { since, last_seen_at } = absence;
     db.prepare_cached(
-        "UPDATE containers SET state = 'missing', health = 'none', missing_since = ?2, updated_at = ?3
+        "UPDATE containers SET state = 'missing', health = 'none', missing_since = ?2, updated_at = ?3,
+             last_seen_at = ?4
          WHERE id = ?1",
     )?
-    .execute(params![id.as_str(), time_text(since), time_text(now)])?;
+    .execute(params![id.as_str(), time_text(since), time_text(now), last_seen_at.map(time_text)])?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::changes::{self, Subject};
-use super::containers::Observation;
+use super::containers::{Absence, Observation};
 use super::error::{During as _, StoreError};
 use super::executor::Done;
 use super::{IndexCommit, IndexLoad, RowWrite, containers, engines, gaps, recorded, retired, workloads};
@@ -75,6 +75,7 @@ pub(super) fn is_empty(commit: &IndexCommit) -> bool {
     commit.writes.is_empty()
         && commit.seen.is_empty()
         && commit.gaps.is_empty()
+        && commit.recasts.is_empty()
         && commit.verified_at.is_none()
 }
 
@@ -84,6 +85,9 @@ pub(super) fn commit(db: &Connection, commit: &IndexCommit) -> Result<Done<u64>,
     containers::claim(db, engine).during(COMMIT)?;
     for gap in &commit.gaps {
         gaps::insert(db, engine, gap).during(COMMIT)?;
+    }
+    for recast in &commit.recasts {
+        changes::recast(db, engine, recast).during(COMMIT)?;
     }
     // Before the writes: a row that was seen running and then ended has its end from the engine.
     for (row, at) in &commit.seen {
@@ -197,7 +201,9 @@ impl Changed {
                 let seen = Observation { owner, container_id, facts, last_seen_at: *last_seen_at };
                 self.observe(db, of, id, &seen, history)
             }
-            RowWrite::Missing { id, since, history } => self.miss(db, of, id, *since, history),
+            RowWrite::Missing { id, since, last_seen_at, history } => {
+                self.miss(db, of, id, Absence { since: *since, last_seen_at: *last_seen_at }, history)
+            }
             RowWrite::Retire { id, history } => self.retire(db, of, id, history),
         }
     }
@@ -257,14 +263,14 @@ impl Changed {
         db: &Connection,
         of: &IndexCommit,
         id: &RowId,
-        since: Timestamp,
+        absence: Absence,
         history: &[Change],
     ) -> Result<(), StoreError> {
         let before = self.existing_of(db, of, id)?;
         if before.container_id.is_none() && before.facts.state == State::Deploying {
             return Err(StoreError::Conflict(format!("{before} is a placeholder: its deploy ends it")));
         }
-        containers::miss(db, id, since, of.now).during(COMMIT)?;
+        containers::miss(db, id, absence, of.now).during(COMMIT)?;
         self.rows.insert(id.clone());
         self.record(db, of, &Subject::of(&before, &of.engine_id), history)
     }

@@ -42,10 +42,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::events::Bus;
-use crate::rules::diff::Change;
+use crate::rules::cause::Cause;
+use crate::rules::diff::Field;
 use crate::rules::dispatch::{Claims, Recorded, Workload};
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
-use crate::rules::row::{Decided, Facts, Owner, Row};
+pub use crate::rules::plan::RowWrite;
+use crate::rules::row::{Decided, Row};
 
 pub use backups::{Backup, BackupReason};
 pub use changes::LogLine;
@@ -112,26 +114,18 @@ pub struct IndexCommit {
     /// `last_seen_at` of running rows, which otherwise lives in memory.
     pub seen: Vec<(RowId, Timestamp)>,
     pub gaps: Vec<Gap>,
+    pub recasts: Vec<Recast>,
 }
 
-/// The reconciler's write path. It cannot name a column that the deployer decides.
-#[derive(Debug, Clone)]
-pub enum RowWrite {
-    /// A container that had no row. What the row says was decided is not written.
-    Insert { row: Row, history: Vec<Change> },
-    /// A row as freshly observed; a placeholder or an absent row may take on a container here.
-    Observe {
-        id: RowId,
-        owner: Owner,
-        container_id: ContainerId,
-        facts: Box<Facts>,
-        last_seen_at: Option<Timestamp>,
-        history: Vec<Change>,
-    },
-    /// A workload's container that the engine no longer knows.
-    Missing { id: RowId, since: Timestamp, history: Vec<Change> },
-    /// A foreign container that is gone: out of the index, into history.
-    Retire { id: RowId, history: Vec<Change> },
+/// A line of history that turned out to have another cause: an engine that stops kills its containers before anyone can
+/// know that it is the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recast {
+    pub row_id: RowId,
+    /// The latest change of this field, if it tells an end and was recorded at or after `since`.
+    pub field: Field,
+    pub since: Timestamp,
+    pub cause: Cause,
 }
 
 /// A span that could not be verified.
@@ -309,6 +303,20 @@ impl Store {
             None => containers::all(db),
         };
         self.executor().read("reading the index", move |db| read(db).during("reading the index")).await
+    }
+
+    /// The revision that stands, and the rows that it has, of one moment.
+    pub async fn index_of(&self, engine: Option<&EngineId>) -> Result<(u64, Vec<Row>), StoreError> {
+        const READ: &str = "reading the index";
+        let engine = engine.cloned();
+        let read = move |db: &rusqlite::Connection| {
+            let rows = match &engine {
+                Some(engine) => containers::of_engine(db, engine)?,
+                None => containers::all(db)?,
+            };
+            Ok((engines::revision(db)?, rows))
+        };
+        self.executor().read(READ, move |db| read(db).during(READ)).await
     }
 
     pub async fn revision(&self) -> Result<u64, StoreError> {
