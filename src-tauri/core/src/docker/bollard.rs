@@ -108,6 +108,10 @@ impl Engine for DockerEngine {
         })
     }
 
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.within("ask for a sign of life", deadline::READ, self.docker.ping()).await.map(drop)
+    }
+
     async fn list(&self) -> Result<Vec<Listed>, EngineError> {
         let tried = "list the containers";
         let body = self.wire.get("/containers/json?all=true", tried, deadline::LIST).await?;

@@ -102,7 +102,7 @@ pub struct IndexCommit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recast {
     pub row_id: RowId,
-    /// The latest change of this field, if it was recorded at or after `since`.
+    /// The latest change of this field, if it tells an end and was recorded at or after `since`.
     pub field: Field,
     pub since: Timestamp,
     pub cause: Cause,
@@ -258,6 +258,20 @@ impl Store {
             None => containers::all(db),
         };
         self.executor().read("reading the index", move |db| read(db).during("reading the index")).await
+    }
+
+    /// The revision that stands, and the rows that it has, of one moment.
+    pub async fn index_of(&self, engine: Option<&EngineId>) -> Result<(u64, Vec<Row>), StoreError> {
+        const READ: &str = "reading the index";
+        let engine = engine.cloned();
+        let read = move |db: &rusqlite::Connection| {
+            let rows = match &engine {
+                Some(engine) => containers::of_engine(db, engine)?,
+                None => containers::all(db)?,
+            };
+            Ok((engines::revision(db)?, rows))
+        };
+        self.executor().read(READ, move |db| read(db).during(READ)).await
     }
 
     pub async fn revision(&self) -> Result<u64, StoreError> {
