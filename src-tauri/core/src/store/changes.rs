@@ -113,8 +113,10 @@ pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql
 
 /// The latest lines, oldest first.
 pub(super) fn latest(db: &Connection, limit: u32) -> Sql<Vec<LogLine>> {
-    let mut lines: Vec<LogLine> =
-        db.prepare_cached(select!("ORDER BY c.seq DESC LIMIT ?1"))?.query_map([limit], read)?.collect::<Sql<_>>()?;
+    let mut lines: Vec<LogLine> = db
+        .prepare_cached(select!("ORDER BY c.seq DESC LIMIT ?1"))?
+        .query_map([limit], read)?
+        .collect::<Sql<_>>()?;
     lines.reverse();
     Ok(lines)
 }
