@@ -5,5 +5,9 @@
 //! [`Control`] answers in this process; [`client::Client`] asks a daemon over [`server`]'s socket. A face holds a
 //! [`Face`], which is either, and cannot tell.
 
+pub mod client;
 pub mod commands;
+pub mod protocol;
+pub mod server;
 pub mod shapes;
+pub mod socket;

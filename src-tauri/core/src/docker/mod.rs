@@ -5,6 +5,7 @@
 //! says what was tried; nothing here decides.
 
 pub mod bollard;
+pub mod deadline;
 pub mod discover;
 pub mod fake;
 
@@ -31,6 +32,9 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Who answers. The first call of every connection, and the one that tells another engine behind the same socket.
     async fn identify(&self) -> Result<EngineIdentity, EngineError>;
+
+    /// A sign of life, as cheap as the engine has one.
+    async fn ping(&self) -> Result<(), EngineError>;
 
     /// Every container in any state. Lags behind events by up to 600 ms: it only says which rows to inspect.
     async fn list(&self) -> Result<Vec<Listed>, EngineError>;
@@ -152,7 +156,11 @@ impl EngineError {
     #[must_use]
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Absent { .. } | Self::Denied { .. } | Self::Hung { .. } | Self::Broken { .. } | Self::Endpoint(_) => true,
+            Self::Absent { .. }
+            | Self::Denied { .. }
+            | Self::Hung { .. }
+            | Self::Broken { .. }
+            | Self::Endpoint(_) => true,
             Self::NotFound { .. } | Self::Refused { .. } | Self::Garbled { .. } => false,
         }
     }
@@ -167,11 +175,15 @@ impl EngineError {
             Self::Denied { .. } => {
                 "Add yourself to the socket's group (`sudo usermod -aG docker $USER`, then log in again), or use a rootless engine."
             }
-            Self::Hung { .. } => "The engine accepts and does not answer: look at its log (`journalctl -u docker`) or restart it.",
+            Self::Hung { .. } => {
+                "The engine accepts and does not answer: look at its log (`journalctl -u docker`) or restart it."
+            }
             Self::Broken { .. } => "It may be restarting; it is asked again by itself.",
             Self::NotFound { .. } => "It is gone; look at what there is with `tinyforge ps --all`.",
             Self::Refused { .. } => "The engine's own words say why; mend that and try again.",
-            Self::Garbled { .. } => "Check that the endpoint is a Docker or Podman API of version 1.41 or newer.",
+            Self::Garbled { .. } => {
+                "Check that the endpoint is a Docker or Podman API of version 1.41 or newer."
+            }
             Self::Endpoint(_) => "Set DOCKER_HOST or choose a context that exists (`docker context ls`).",
         }
     }

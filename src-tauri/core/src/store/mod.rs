@@ -1,14 +1,17 @@
 //! The door to the database: one writer, readers that only read, events that leave after the commit.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::events::Bus;
-use crate::rules::diff::Change;
+use crate::rules::cause::Cause;
+use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
-use crate::rules::ids::{ContainerId, EngineId, RowId};
-use crate::rules::row::{Facts, Owner, Row};
+use crate::rules::ids::{EngineId, RowId};
+pub use crate::rules::plan::RowWrite;
+use crate::rules::row::Row;
 
 /// Cheap to clone; all clones are one database.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub struct Store {}
 pub struct IndexLoad {
     pub rows: Vec<Row>,
     pub claims: Claims,
+    /// Row ids in use by other engines' rows.
+    pub taken: BTreeSet<RowId>,
     /// The last `verified_at` that was written for this engine.
     pub verified_at: Option<Timestamp>,
     pub revision: u64,
@@ -35,26 +40,18 @@ pub struct IndexCommit {
     /// `last_seen_at` of running rows, which otherwise lives in memory.
     pub seen: Vec<(RowId, Timestamp)>,
     pub gaps: Vec<Gap>,
+    pub recasts: Vec<Recast>,
 }
 
-/// The reconciler's write path. It cannot name a column that the deployer decides.
-#[derive(Debug, Clone)]
-pub enum RowWrite {
-    /// A container that had no row.
-    Insert { row: Row, history: Vec<Change> },
-    /// A row as freshly observed; a placeholder or an absent row may take on a container here.
-    Observe {
-        id: RowId,
-        owner: Owner,
-        container_id: ContainerId,
-        facts: Box<Facts>,
-        last_seen_at: Option<Timestamp>,
-        history: Vec<Change>,
-    },
-    /// A workload's container that the engine no longer knows.
-    Missing { id: RowId, since: Timestamp, history: Vec<Change> },
-    /// A foreign container that is gone: out of the index, into history.
-    Retire { id: RowId, history: Vec<Change> },
+/// A line of history that turned out to have another cause: an engine that stops kills its containers before anyone can
+/// know that it is the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recast {
+    pub row_id: RowId,
+    /// The latest change of this field, if it was recorded at or after `since`.
+    pub field: Field,
+    pub since: Timestamp,
+    pub cause: Cause,
 }
 
 /// A span that could not be verified.

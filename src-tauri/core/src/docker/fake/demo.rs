@@ -1,0 +1,111 @@
+//! A believable machine, for the demo: containers of every state, and a life that goes on by itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use super::{FakeEngine, RestartPolicy, Spec};
+use crate::docker::EngineError;
+use crate::rules::container::Health;
+use crate::rules::ids::ContainerId;
+
+/// The same life at every start of the demo.
+const SEED: u64 = 7;
+
+impl FakeEngine {
+    /// A world of every state, stamped by `now`, and the life that moves it while it is awaited.
+    ///
+    /// # Errors
+    /// None that a fresh world can give; the engine's own, should a story in here contradict itself.
+    pub fn demo(
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Result<(Self, DemoLife), EngineError> {
+        let engine = Self::with_clock(SEED, now);
+        let cast = Cast::enter(&engine)?;
+        let life = DemoLife { engine: engine.clone(), cast, chance: fastrand::Rng::with_seed(SEED) };
+        Ok((engine, life))
+    }
+}
+
+/// Who lives in the demo.
+struct Cast {
+    shop: ContainerId,
+    worker: ContainerId,
+    blog: ContainerId,
+    crasher: ContainerId,
+}
+
+impl Cast {
+    fn enter(engine: &FakeEngine) -> Result<Self, EngineError> {
+        let always = RestartPolicy::UnlessStopped;
+        let service = |name: &str, image: &str, project: &str, service: &str| {
+            Spec::named(name).image(image).compose(project, service).restart(always)
+        };
+        let shop = engine.run(
+            service("shop-web-1", "localhost:5000/shop:v12", "shop", "web").publish(8080).health_check(),
+        )?;
+        engine.set_health(&shop, Health::Healthy)?;
+        engine.run(service("shop-db-1", "postgres:17", "shop", "db").expose(5432).health_check())?;
+        engine.run(service("shop-cache-1", "valkey:8", "shop", "cache").expose(6379))?;
+        let worker = engine.run(service("shop-worker-1", "localhost:5000/shop:v12", "shop", "worker"))?;
+        let blog =
+            engine.run(Spec::named("blog").image("localhost:5000/blog:v3").publish(80).health_check())?;
+        engine.set_health(&blog, Health::Unhealthy)?;
+        let paused = engine.run(Spec::named("report-nightly").image("localhost:5000/report:v1"))?;
+        engine.pause(&paused)?;
+        let stopped = engine.run(Spec::named("blog-old").image("localhost:5000/blog:v2"))?;
+        engine.stop_container(&stopped)?;
+        let failed = engine.run(Spec::named("import-2025").image("localhost:5000/import:v1"))?;
+        engine.die(&failed, 3)?;
+        let hungry = engine.run(Spec::named("thumbnails").image("localhost:5000/thumbs:v4"))?;
+        engine.oom(&hungry)?;
+        engine.create(Spec::named("prepared").image("busybox:1"))?;
+        let broken = engine.create(
+            Spec::named("typo")
+                .image("busybox:1")
+                .fails_to_start("exec: \"serverr\": executable file not found in $PATH"),
+        )?;
+        let _ = engine.start_container(&broken);
+        let crasher = engine.run(service("mailer", "localhost:5000/mailer:v1", "mail", "mailer"))?;
+        engine.restart_loop(&crasher, Duration::from_secs(20))?;
+        Ok(Self { shop, worker, blog, crasher })
+    }
+}
+
+/// What goes on in the demo. It moves only while [`DemoLife::go_on`] is awaited, so whoever awaits it decides when it ends.
+pub struct DemoLife {
+    engine: FakeEngine,
+    cast: Cast,
+    chance: fastrand::Rng,
+}
+
+impl DemoLife {
+    /// One small thing after another, for ever.
+    pub async fn go_on(mut self) {
+        for scene in 0_u64.. {
+            sleep(Duration::from_millis(self.chance.u64(1_500..4_000))).await;
+            // The user may stop or remove anyone of the cast: then their scene is left out.
+            let _ = self.play(scene);
+        }
+    }
+
+    fn play(&mut self, scene: u64) -> Result<(), EngineError> {
+        let engine = &self.engine;
+        match scene % 8 {
+            0 => engine.run_rm(Spec::named("").image("localhost:5000/build:v1"), 0).map(drop),
+            1 => engine.restart_container(&self.cast.worker),
+            2 => engine.set_health(&self.cast.blog, Health::Healthy),
+            3 => engine.set_health(&self.cast.shop, Health::Unhealthy),
+            4 => {
+                self.cast.shop = engine.compose_recreate(&self.cast.shop, "localhost:5000/shop:v13")?;
+                engine.set_health(&self.cast.shop, Health::Healthy)
+            }
+            5 => engine.die(&self.cast.worker, 1),
+            6 => engine.set_health(&self.cast.blog, Health::Unhealthy),
+            _ => engine.end_restart_loop(&self.cast.crasher).and_then(|()| {
+                engine.restart_loop(&self.cast.crasher, Duration::from_secs(self.chance.u64(5..30)))
+            }),
+        }
+    }
+}
