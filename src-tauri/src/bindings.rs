@@ -92,8 +92,12 @@ mod tests {
             .collect();
         assert_eq!(granted, expected, "the capability grants the command list by name");
 
-        let bound: BTreeSet<String> =
-            exported().split("(\"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned).collect();
+        let bound: BTreeSet<String> = exported()
+            .split("(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .map(str::to_owned)
+            .collect();
         let unbound: Vec<&String> = expected.difference(&bound).collect();
         assert!(unbound.is_empty(), "not in the bindings: {unbound:?}");
     }

@@ -9,8 +9,8 @@ mod error;
 mod events;
 mod hearing;
 mod link;
+mod log;
 mod preflight;
-mod shim;
 mod tray;
 mod window;
 
@@ -18,12 +18,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::process::ExitCode;
 
 use tauri::{AppHandle, RunEvent, WindowEvent};
+use tinyforge_core::app::EngineChoice;
+use tinyforge_core::home::{self, Home};
 
 use crate::link::Link;
-use crate::shim::Home;
 
 /// Under this name a running window is found on the session bus.
 const BUS_NAME: &str = "dev.tinyforge.app";
+
+/// Set to anything, the window shows the demo's engine instead of the user's.
+const DEMO: &str = "TINYFORGE_DEMO";
 
 /// Runs until the user quits.
 pub fn run() -> ExitCode {
@@ -38,14 +42,16 @@ pub fn run() -> ExitCode {
 }
 
 fn start() -> Result<i32, Box<dyn std::error::Error>> {
-    let home = Home::from_env()?;
     preflight::check()?;
+    home::create_privately();
+    let home = Home::from_environment()?;
+    let _log = log::open(&home)?;
     let bindings = bindings::builder();
     let app = tauri::Builder::default()
         .plugin(single_instance(&home))
         .plugin(tauri_plugin_window_state::Builder::default().build())
         .invoke_handler(bindings.invoke_handler())
-        .manage(Link::new(home))
+        .manage(Link::new(home, engine()))
         .setup(move |app| {
             bindings.mount_events(app);
             let tray = tray::Tray::hang(app.handle())?;
@@ -56,6 +62,14 @@ fn start() -> Result<i32, Box<dyn std::error::Error>> {
         })
         .build(tauri::generate_context!())?;
     Ok(app.run_return(react))
+}
+
+/// The user's engine, or a fake one with a life of its own for who wants to look around first.
+fn engine() -> EngineChoice {
+    match std::env::var_os(DEMO) {
+        Some(value) if !value.is_empty() => EngineChoice::Demo,
+        Some(_) | None => EngineChoice::Discover,
+    }
 }
 
 fn react(app: &AppHandle, event: RunEvent) {
@@ -73,7 +87,7 @@ fn react(app: &AppHandle, event: RunEvent) {
 /// A second start on the same data folder brings the first one's window to the front.
 fn single_instance(home: &Home) -> tauri::plugin::TauriPlugin<tauri::Wry> {
     let mut folder = DefaultHasher::new();
-    home.path().hash(&mut folder);
+    home.folder().hash(&mut folder);
     tauri_plugin_single_instance::Builder::new()
         .callback(|app, _, _| window::show(app))
         .dbus_id(format!("{BUS_NAME}.Home{:016x}", folder.finish()))

@@ -12,13 +12,16 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use specta::Type;
+use tinyforge_core::app::{App, AppOptions, EngineChoice};
+use tinyforge_core::control::client::{Client, Face};
 use tinyforge_core::control::commands::Command;
+use tinyforge_core::control::protocol::Announcements;
 use tinyforge_core::control::shapes::{Announcement, ApiError, ErrorCode};
+use tinyforge_core::home::Home;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Answer;
-use crate::shim::{Announcements, App, Client, Face, Home};
 
 /// How long a core that cannot be had is left alone before the next try. Long enough to cost nothing, short enough
 /// that a daemon which was restarted is back on the screen before one looks twice.
@@ -45,6 +48,7 @@ pub enum Standing {
 /// The window's line to the core.
 pub struct Link {
     home: Home,
+    engine: EngineChoice,
     face: watch::Sender<Option<Face>>,
     standing: watch::Sender<Standing>,
     own: Mutex<Option<App>>,
@@ -67,9 +71,10 @@ pub enum Heard {
 
 impl Link {
     #[must_use]
-    pub fn new(home: Home) -> Self {
+    pub fn new(home: Home, engine: EngineChoice) -> Self {
         Self {
             home,
+            engine,
             face: watch::Sender::new(None),
             standing: watch::Sender::new(Standing::Starting),
             own: Mutex::new(None),
@@ -126,31 +131,29 @@ impl Link {
         }
     }
 
-    /// A daemon on the data folder, else a core of our own.
+    /// A daemon on the data folder, else a core of our own. The own one comes first once it runs: it would answer on
+    /// the daemon's socket too.
     async fn open(&self) -> Result<Session, ApiError> {
-        match Client::connect(&self.home).await {
-            Ok(client) => self.attach(client).await,
-            Err(error) if error.code == ErrorCode::DaemonGone => self.start_own().await,
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn attach(&self, client: Client) -> Result<Session, ApiError> {
-        let face = Face::Remote(client);
-        let announcements = face.subscribe().await?;
-        Ok(Session { face, standing: Standing::Attached { home: self.home_text() }, announcements })
-    }
-
-    async fn start_own(&self) -> Result<Session, ApiError> {
         let mut own = self.own.lock().await;
-        let app = match own.take() {
-            Some(running) => running,
-            None => App::start(&self.home).await?,
+        if self.closing.is_cancelled() {
+            return Err(ApiError::new(ErrorCode::DaemonGone, "the program is ending"));
+        }
+        let (face, standing) = if let Some(app) = own.as_ref() {
+            (Face::Local(app.desk()), self.owned())
+        } else if let Some(daemon) = Client::connect(&self.home).await? {
+            (Face::Remote(daemon), Standing::Attached { home: self.home_text() })
+        } else {
+            let options = AppOptions { home: self.home.clone(), engine: self.engine.clone() };
+            let app = own.insert(App::start(options).await?);
+            (Face::Local(app.desk()), self.owned())
         };
-        let face = app.desk();
-        *own = Some(app);
+        drop(own);
         let announcements = face.subscribe().await?;
-        Ok(Session { face, standing: Standing::Own { home: self.home_text() }, announcements })
+        Ok(Session { face, standing, announcements })
+    }
+
+    fn owned(&self) -> Standing {
+        Standing::Own { home: self.home_text() }
     }
 
     /// Passes announcements on until they end; returns what the window then stands on.
@@ -180,7 +183,7 @@ impl Link {
     }
 
     fn home_text(&self) -> String {
-        self.home.path().display().to_string()
+        self.home.folder().display().to_string()
     }
 }
 

@@ -275,7 +275,13 @@ mod tests {
             (vec![], Icon::Fine),
             (vec![row(Some("shop/dev"), State::Running, Level::Info)], Icon::Fine),
             (vec![row(Some("shop/dev"), State::Running, Level::Warn)], Icon::Warn),
-            (vec![row(Some("shop/dev"), State::Stopped, Level::Bad), row(None, State::Running, Level::Fine)], Icon::Bad),
+            (
+                vec![
+                    row(Some("shop/dev"), State::Stopped, Level::Bad),
+                    row(None, State::Running, Level::Fine),
+                ],
+                Icon::Bad,
+            ),
             (vec![row(None, State::Stopped, Level::Bad)], Icon::Warn),
         ];
         for (rows, expected) in cases {

@@ -67,7 +67,8 @@ fn raise(window: &WebviewWindow) -> tauri::Result<()> {
 }
 
 fn open(app: &AppHandle, page: &str) -> tauri::Result<()> {
-    let mut config = app.config().app.windows.iter().find(|window| window.label == MAIN).cloned().unwrap_or_default();
+    let mut config =
+        app.config().app.windows.iter().find(|window| window.label == MAIN).cloned().unwrap_or_default();
     config.url = tauri::WebviewUrl::App(page.into());
     WebviewWindowBuilder::from_config(app, &config)?.build()?;
     Ok(())
