@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use crate::rules::diff::Change;
-use crate::rules::ids::{ContainerId, RowId};
-use crate::rules::row::{Owner, Row};
+use crate::rules::ids::{ContainerId, RowId, WorkloadId};
+use crate::rules::row::Row;
 
 /// How many announcements a slow subscriber may fall behind before it must ask for a snapshot. An announcement is
 /// an `Arc`; a thousand of them cover a burst of several seconds at the highest rate an engine reaches.
@@ -44,10 +44,11 @@ pub struct Recorded {
     /// The order of writing.
     pub seq: u64,
     pub row_id: RowId,
-    pub owner: Owner,
     pub container_id: Option<ContainerId>,
-    /// The container's name after the change.
+    /// The container's name when the line was written.
     pub name: String,
+    pub workload_id: Option<WorkloadId>,
+    pub role: Option<String>,
     pub recorded_at: Timestamp,
     pub change: Change,
 }

@@ -28,11 +28,11 @@ pub const LONGEST_OWN_GRACE: Duration = Duration::from_secs(120);
 /// For a stop: the grace asked for, or the longest that a container is believed to have chosen, and then some.
 #[must_use]
 pub fn stop(grace: Option<Duration>) -> Duration {
-    grace.unwrap_or(LONGEST_OWN_GRACE) + AFTER_GRACE
+    grace.unwrap_or(LONGEST_OWN_GRACE).saturating_add(AFTER_GRACE)
 }
 
 /// For a restart: a stop and a start.
 #[must_use]
 pub fn restart(grace: Option<Duration>) -> Duration {
-    stop(grace) + START
+    stop(grace).saturating_add(START)
 }

@@ -4,10 +4,13 @@
 //! [`fake`] is a world of containers that moves, for tests and for the demo. Every call has a deadline; every error
 //! says what was tried; nothing here decides.
 
+mod answers;
 pub mod bollard;
 pub mod deadline;
 pub mod discover;
+pub mod endpoint;
 pub mod fake;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

@@ -161,7 +161,11 @@ async fn a_restart_loop_counts_and_pauses_longer_each_time() {
     let mut events = engine.events(engine.now()).await.unwrap();
     assert_eq!(drain(&mut events).await, ["start"], "since is inclusive");
     sleep(Duration::from_secs(5)).await;
-    assert_eq!(engine.truth_of(&web).unwrap().restart_count, 4, "ends after 1 s each, pauses of 0.1, 0.2, 0.4, 0.8 s");
+    assert_eq!(
+        engine.truth_of(&web).unwrap().restart_count,
+        4,
+        "ends after 1 s each, pauses of 0.1, 0.2, 0.4, 0.8 s"
+    );
     assert_eq!(drain(&mut events).await, ["die 1", "start", "die 1", "start", "die 1", "start", "die 1"]);
 }
 
