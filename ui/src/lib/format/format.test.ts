@@ -4,6 +4,7 @@ import { aContainer } from '$lib/api/fake';
 
 import { bytes } from './bytes';
 import { faceOf, sinceOf } from './face';
+import { image } from './image';
 import { port, published } from './ports';
 import { shown } from './text';
 import { ago, span } from './time';
@@ -45,6 +46,14 @@ it('a port that is listed for both address families is shown once', () => {
   expect(published([at('0.0.0.0', 8080), at('::', 8080), at(null, null)])).toEqual(['8080→80']);
   expect(port(at('127.0.0.1', 53, 'udp'))).toBe('53→80/udp');
 });
+
+it.each([
+  ['nginx:1.27', 'nginx:1.27'],
+  ['registry.local:5000/team/shop:v1', 'team/shop:v1'],
+  ['localhost/shop', 'shop'],
+  ['grafana/loki:3', 'grafana/loki:3'],
+  [`sha256:${'a1'.repeat(32)}`, 'a1a1a1a1a1a1'],
+])('the image %s is shown as %s', (reference, text) => expect(image(reference)).toBe(text));
 
 it('control bytes and marks that turn the direction of reading are made visible', () => {
   expect(shown('a\u001b[31mb\u202ec\n')).toBe('a\ufffd[31mb\ufffdc\ufffd');
