@@ -192,6 +192,7 @@ CREATE TABLE recorded_containers (
     container_id TEXT NOT NULL CHECK (container_id <> ''),
     workload_id  TEXT NOT NULL REFERENCES workloads (id) ON DELETE CASCADE,
     role         TEXT NOT NULL,
+    deploy_id    TEXT,
     source       TEXT NOT NULL CHECK (source IN ('journal', 'adopt')),
     at           TEXT NOT NULL,
     PRIMARY KEY (engine_id, container_id)

@@ -1,10 +1,13 @@
 // Makes, or removes, the demo's containers and images over the engine's own API: it needs no docker command and no
 // registry. Usage: node demo.mjs make|clean ENDPOINT
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import { connection } from './engine-reach.mjs';
 
 const LABEL = 'dev.tinyforge.demo';
+// Another one than the containers': whatever somebody runs from an image inherits the image's labels.
+const IMAGE_LABEL = 'dev.tinyforge.demo-image';
 const PREFIX = 'tinyforge-demo-';
 const BUSYBOX = '/bin/busybox';
 
@@ -34,7 +37,7 @@ const loopback = { PortBindings: { '8080/tcp': [{ HostIp: '127.0.0.1', HostPort:
 const CONTAINERS = [
   { name: 'shop-v1', image: 'web:v1', shows: 'running, healthy', config: served, host: loopback },
   { name: 'shop-v2', image: 'web:v2', shows: 'running, healthy', config: served, host: loopback },
-  { name: 'plain', image: 'web:v1', shows: 'running, no health check', host: loopback },
+  { name: 'plain', image: 'web:v1', shows: 'running, no health check', config: { ExposedPorts: served.ExposedPorts }, host: loopback },
   { name: 'slow', image: 'slow:v1', shows: 'starting for 45 s, then healthy', config: { ...served, Healthcheck: { ...probe, StartPeriod: seconds(60) } }, host: loopback },
   { name: 'flaky', image: 'flaky:v1', shows: 'healthy for 20 s, then unhealthy', config: served, host: loopback },
   { name: 'paused', image: 'web:v1', shows: 'paused', then: ['pause'] },
@@ -104,13 +107,18 @@ function rootFilesystem({ page, script }) {
   ]);
 }
 
+/** Makes an image unless the very same one is there. */
 async function makeImage(tag, recipe) {
   const [repository, version] = `${PREFIX}${tag}`.split(':');
+  const files = rootFilesystem(recipe);
+  const digest = createHash('sha256').update(files).digest('hex');
+  const known = await call('GET', `/images/${repository}:${version}/json`, { allow: [404] });
+  if (known.status === 200 && JSON.parse(known.text).Config?.Labels?.[IMAGE_LABEL] === digest) return;
   const query = new URLSearchParams({ fromSrc: '-', repo: repository, tag: version, message: 'made by make demo' });
   query.append('changes', 'CMD ["/run"]');
   query.append('changes', 'ENV PATH=/bin');
-  query.append('changes', `LABEL ${LABEL}=true`);
-  const { text } = await call('POST', `/images/create?${query}`, { body: rootFilesystem(recipe) });
+  query.append('changes', `LABEL ${IMAGE_LABEL}=${digest}`);
+  const { text } = await call('POST', `/images/create?${query}`, { body: files });
   // An error of the engine may hide inside a stream that began well.
   const failure = text.split('\n').find((line) => line.includes('"error"'));
   if (failure) throw new Error(`the image ${repository}:${version} could not be made: ${failure}`);
@@ -136,7 +144,7 @@ async function removeOurs(full) {
   await call('DELETE', `/containers/${Id}?force=true&v=true`, { allow: [404] });
 }
 
-const labelled = `filters=${encodeURIComponent(JSON.stringify({ label: [`${LABEL}=true`] }))}`;
+const labelled = (label) => `filters=${encodeURIComponent(JSON.stringify({ label: [label] }))}`;
 
 async function make() {
   for (const [tag, recipe] of Object.entries(IMAGES)) await makeImage(tag, recipe);
@@ -147,14 +155,25 @@ async function make() {
 }
 
 async function clean() {
-  const containers = JSON.parse((await call('GET', `/containers/json?all=true&${labelled}`)).text);
+  const containers = JSON.parse((await call('GET', `/containers/json?all=true&${labelled(`${LABEL}=true`)}`)).text);
   const ours = containers.filter(({ Names }) => Names.some((name) => name.startsWith(`/${PREFIX}`)));
   for (const { Id } of ours) await call('DELETE', `/containers/${Id}?force=true&v=true`, { allow: [404] });
-  const images = JSON.parse((await call('GET', `/images/json?${labelled}`)).text);
-  // Podman puts localhost/ before a name without a registry.
-  const tags = images.flatMap(({ RepoTags }) => RepoTags ?? []).filter((tag) => tag.replace(/^localhost\//, '').startsWith(PREFIX));
-  for (const tag of tags) await call('DELETE', `/images/${encodeURIComponent(tag)}`, { allow: [404] });
-  console.error(`==> Removed ${ours.length} containers and ${tags.length} images of the demo.`);
+  console.error(`==> Removed ${ours.length} containers of the demo.`);
+
+  // An image that was made anew has lost its tag. Podman puts localhost/ before a name without a registry.
+  const images = JSON.parse((await call('GET', `/images/json?${labelled(IMAGE_LABEL)}`)).text);
+  const isOurs = (tag) => tag.replace(/^localhost\//, '').startsWith(PREFIX);
+  let removed = 0;
+  for (const { Id, RepoTags } of images) {
+    const tags = (RepoTags ?? []).filter((tag) => tag !== '<none>:<none>');
+    const names = tags.length === 0 ? [Id] : tags.filter(isOurs);
+    for (const name of names) {
+      const { status } = await call('DELETE', `/images/${encodeURIComponent(name)}`, { allow: [404, 409] });
+      if (status === 409) console.error(`    ${name} stays: a container that is not the demo's uses it`);
+      else removed += 1;
+    }
+  }
+  console.error(`==> Removed ${removed} images of the demo.`);
 }
 
 try {

@@ -15,7 +15,7 @@ BUILD_PACKAGES=("${CLI_PACKAGES[@]}" pkg-config libwebkit2gtk-4.1-dev libdbus-1-
 RUN_PACKAGES=(libayatana-appindicator3-1 dbus fonts-dejavu-core)
 # Beside a screen, a bus and a driver for the window: what a real engine and its containers are made of.
 TEST_PACKAGES=(
-  xvfb webkit2gtk-driver dunst imagemagick xdotool x11-utils libglib2.0-bin
+  xvfb xauth webkit2gtk-driver dunst imagemagick xdotool x11-utils libglib2.0-bin
   iptables iproute2 busybox-static shellcheck
 )
 DEMO_PACKAGES=(busybox-static)

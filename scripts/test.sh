@@ -64,12 +64,20 @@ threads_for() {
   esac
 }
 
+# The runner's name carries the machine's triple: CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER.
+runner_variable() {
+  rustc -vV | awk '/^host:/ { gsub("-", "_", $2); print "CARGO_TARGET_" toupper($2) "_RUNNER" }'
+}
+
 cargo_target() {
-  local package=$1 name=$2 path=$3
-  case $path in
-    */tests/window/*) step cargo "$name" scripts/screen.sh cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")" ;;
-    *) step cargo "$name" cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")" ;;
+  local package=$1 name=$2 path=$3 around=()
+  [ "$(id -u)" = 0 ] || case $path in
+    */tests/docker/* | */tests/window/*) around+=(env "$(runner_variable)=$ROOT/scripts/as-root.sh") ;;
   esac
+  case $path in
+    */tests/window/*) around+=("$ROOT/scripts/screen.sh") ;;
+  esac
+  step cargo "$name" "${around[@]}" cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")"
 }
 
 prepare() {

@@ -98,12 +98,7 @@ pub fn observe(row: &Row, state: State, when: Timestamp) -> RowWrite {
         container_id: row.container_id.clone().unwrap(),
         facts: Box::new(Facts { state, ..row.facts.clone() }),
         last_seen_at: row.last_seen_at,
-        history: vec![change(
-            Field::State,
-            Some(row.facts.state.as_str()),
-            Some(state.as_str()),
-            when,
-        )],
+        history: vec![change(Field::State, Some(row.facts.state.as_str()), Some(state.as_str()), when)],
     }
 }
 

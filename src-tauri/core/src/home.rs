@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-#[cfg_attr(target_os = "linux", path = "home/linux.rs")]
+#[cfg_attr(not(any(target_os = "macos", windows)), path = "home/linux.rs")]
 #[cfg_attr(target_os = "macos", path = "home/macos.rs")]
 #[cfg_attr(windows, path = "home/windows.rs")]
 pub(crate) mod system;
@@ -207,7 +207,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn the_variable_wins_then_the_systems_place_then_nothing() {
-        let cases: [(&'static [(&str, &str)], Option<&str>); 7] = [
+        type Case = (&'static [(&'static str, &'static str)], Option<&'static str>);
+        let cases: [Case; 7] = [
             (&[("TINYFORGE_HOME", "/x"), ("XDG_DATA_HOME", "/d"), ("HOME", "/h")], Some("/x")),
             (&[("TINYFORGE_HOME", ""), ("XDG_DATA_HOME", "/d"), ("HOME", "/h")], Some("/d/tinyforge")),
             (&[("XDG_DATA_HOME", ""), ("HOME", "/h")], Some("/h/.local/share/tinyforge")),
@@ -223,10 +224,10 @@ mod tests {
 
     #[test]
     fn a_runtime_folder_that_is_absent_or_relative_is_passed_over() {
-        let shared = std::env::temp_dir().join(format!("tinyforge-{}", private::user()));
-        assert_eq!(runtime_folders(&variables(&[("XDG_RUNTIME_DIR", "/no/such/folder")])), [shared.clone()]);
-        assert_eq!(runtime_folders(&variables(&[("XDG_RUNTIME_DIR", "run")])), [shared.clone()]);
-        assert_eq!(runtime_folders(&variables(&[])), [shared]);
+        let shared = vec![std::env::temp_dir().join(format!("tinyforge-{}", private::user()))];
+        assert_eq!(runtime_folders(&variables(&[("XDG_RUNTIME_DIR", "/no/such/folder")])), shared);
+        assert_eq!(runtime_folders(&variables(&[("XDG_RUNTIME_DIR", "run")])), shared);
+        assert_eq!(runtime_folders(&variables(&[])), shared);
     }
 
     #[test]

@@ -11,11 +11,11 @@ use tinyforge_core::clock::{Clock, SharedClock};
 use tinyforge_core::docker::fake::FakeEngine;
 use tinyforge_core::events::{Bus, Event, Heard, IndexChange, Subscriber};
 use tinyforge_core::reconcile::{OwnActs, Parts, Pulse, Reconciler, Rhythm};
-use tinyforge_core::rules::container::{Observed, State};
-use tinyforge_core::rules::ids::{ContainerId, EngineId};
+use tinyforge_core::rules::container::{Observed, State, WorkloadKind};
+use tinyforge_core::rules::ids::{ContainerId, EngineId, WorkloadId};
 use tinyforge_core::rules::row::{Facts, Row};
 use tinyforge_core::rules::time::micros;
-use tinyforge_core::store::Store;
+use tinyforge_core::store::{NewShape, NewWorkload, Store};
 
 /// tokio's clock, with the fake engine's wall time; the wall may be set apart from it.
 #[derive(Clone)]
@@ -81,6 +81,22 @@ impl World {
         Self { engine, store, bus, clock, index, heard }
     }
 
+    /// A world with one workload, whose first pass is through.
+    pub async fn begin_with_workload(engine: FakeEngine, name: &str, kind: WorkloadKind) -> Self {
+        let bus = Bus::default();
+        let store = Store::in_memory(bus.clone()).unwrap();
+        let shape = match kind {
+            WorkloadKind::Project => NewShape::Project { image: name.to_owned() },
+            WorkloadKind::Stack | WorkloadKind::Site => panic!("only projects so far"),
+        };
+        let workload = NewWorkload { id: WorkloadId::new(name), name: name.to_owned(), shape };
+        store.add_workload(workload, engine.now()).await.unwrap();
+        let mut world = Self::begin_with(engine, store, bus);
+        world.index.settled().await;
+        world.drain();
+        world
+    }
+
     /// A world whose first pass is through.
     pub async fn settled(engine: FakeEngine) -> Self {
         let mut world = Self::begin(engine);
@@ -143,9 +159,9 @@ impl World {
     pub async fn story(&self, id: &ContainerId) -> Vec<String> {
         let log = self.store.log(10_000).await.unwrap();
         log.iter()
-            .filter(|line| line.container_id.as_ref() == Some(id))
+            .filter(|line| line.recorded.container_id.as_ref() == Some(id))
             .map(|line| {
-                let change = &line.change;
+                let change = &line.recorded.change;
                 let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
                 format!(
                     "{} {}→{} {}",

@@ -139,14 +139,17 @@ impl Client {
         let start = Some((lines, write));
         Ok(Box::pin(stream::unfold(start, async |state| {
             let (mut lines, write) = state?;
-            Some(match next(&mut lines).await {
-                Ok(FromDaemon::Announced(last @ Announcement::Gone { .. })) => (last, None),
-                Ok(FromDaemon::Announced(announcement)) => (announcement, Some((lines, write))),
+            let (announcement, open) = match next(&mut lines).await {
+                Ok(FromDaemon::Announced(announcement)) => {
+                    let last = matches!(*announcement, Announcement::Gone { .. });
+                    (*announcement, (!last).then_some((lines, write)))
+                }
                 Ok(FromDaemon::Failed { error, .. }) | Err(error) => {
                     (Announcement::Gone { reason: error.message }, None)
                 }
                 Ok(other) => (Announcement::Gone { reason: unexpected(&other).message }, None),
-            })
+            };
+            Some((announcement, open))
         })))
     }
 }

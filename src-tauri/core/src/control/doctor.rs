@@ -83,11 +83,12 @@ fn database(status: &Status) -> Finding {
 impl Control {
     async fn integrity(&self) -> Finding {
         match self.parts.store.integrity().await {
-            Ok(()) => finding("database pages", PartState::Ok, "no page is damaged".into(), None),
-            Err(error) => {
+            Ok(Ok(())) => finding("database pages", PartState::Ok, "no page is damaged".into(), None),
+            Ok(Err(damage)) => {
                 let cure = "Stop the daemon and start it again: the file is set aside and rebuilt from the last backup and the engine.";
-                finding("database pages", PartState::Fail, error.to_string(), Some(cure))
+                finding("database pages", PartState::Fail, damage, Some(cure))
             }
+            Err(error) => finding("database pages", PartState::Warn, error.to_string(), None),
         }
     }
 

@@ -15,6 +15,7 @@ mod present;
 pub mod protocol;
 pub mod server;
 pub mod shapes;
+pub mod socket;
 mod status;
 mod verify;
 
@@ -30,6 +31,7 @@ use crate::docker::{EngineError, SharedEngine};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::reconcile::Reconciler;
+use crate::rules::ids::WorkloadId;
 use crate::store::{Store, StoreError};
 use commands::Command;
 use protocol::{Announcements, Desk};
@@ -65,6 +67,21 @@ impl Control {
         Self { parts: Arc::new(parts) }
     }
 
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.parts.home
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> SharedClock {
+        Arc::clone(&self.parts.clock)
+    }
+
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.parts.started
+    }
+
     /// Reads the arguments, answers, writes the answer.
     async fn serve<C: Command>(&self, args: Value) -> Result<Value, ApiError>
     where
@@ -81,11 +98,16 @@ impl Control {
     async fn patch(&self, change: &crate::events::IndexChange) -> Result<Patch, ApiError> {
         let names = self.parts.store.workload_names().await?;
         let verified_at = self.parts.index.pulse().verified_at;
+        let name_of = |id: &WorkloadId| names.get(id).map(|workload| workload.name.clone());
         Ok(Patch {
             revision: change.revision,
             upserts: change.upserts.iter().map(|row| present::container(row, &names, verified_at)).collect(),
             removals: change.removals.iter().map(ToString::to_string).collect(),
-            history: change.history.iter().map(|line| present::log_entry(line, &names)).collect(),
+            history: change
+                .history
+                .iter()
+                .map(|line| present::log_entry(line, line.workload_id.as_ref().and_then(name_of)))
+                .collect(),
         })
     }
 
@@ -149,11 +171,27 @@ impl Desk for Control {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Locked { .. } => ErrorCode::Locked,
-            StoreError::NotFound(_) => ErrorCode::NotFound,
-            StoreError::Ambiguous { .. } => ErrorCode::Ambiguous,
-            StoreError::Usage(_) => ErrorCode::Usage,
-            _ => ErrorCode::Database,
+            StoreError::Locked(_) => ErrorCode::Locked,
+            StoreError::NoSuchSetting { .. } | StoreError::NoSuchContainer(_) | StoreError::NoSuchBackup(_) => {
+                ErrorCode::NotFound
+            }
+            StoreError::AmbiguousContainer { .. } => ErrorCode::Ambiguous,
+            StoreError::BadSetting { .. } => ErrorCode::Usage,
+            StoreError::Conflict(_) => ErrorCode::Conflict,
+            StoreError::Newer { .. } => ErrorCode::Version,
+            StoreError::Busy { .. }
+            | StoreError::DiskFull { .. }
+            | StoreError::ReadOnly { .. }
+            | StoreError::Io { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Folder { .. }
+            | StoreError::Migration { .. }
+            | StoreError::SchemaDiffers(_)
+            | StoreError::Interrupted
+            | StoreError::BadBackup { .. }
+            | StoreError::InMemory(_)
+            | StoreError::Refused { .. }
+            | StoreError::Closed => ErrorCode::Database,
         };
         Self::new(code, error.to_string())
     }

@@ -109,7 +109,7 @@ pub enum FromDaemon {
     Subscribed {
         id: u64,
     },
-    Announced(Announcement),
+    Announced(Box<Announcement>),
 }
 
 /// One frame, its newline included. JSON itself contains none.

@@ -429,7 +429,7 @@ impl Backlog {
         let mut waiting = lock(&self.waiting);
         if waiting.missed > 0 {
             let missed = std::mem::take(&mut waiting.missed);
-            return protocol::encode(&FromDaemon::Announced(Announcement::Lagged { missed })).ok();
+            return protocol::encode(&FromDaemon::Announced(Box::new(Announcement::Lagged { missed }))).ok();
         }
         let line = waiting.frames.pop_front()?;
         waiting.bytes -= line.len();
@@ -468,7 +468,7 @@ impl Subscription {
                 () = self.ended.cancelled() => return,
             };
             last = matches!(announcement, Announcement::Gone { .. });
-            match protocol::encode(&FromDaemon::Announced(announcement)) {
+            match protocol::encode(&FromDaemon::Announced(Box::new(announcement))) {
                 Ok(line) => self.backlog.push(line),
                 Err(error) => tracing::error!(%error, "an announcement could not be written"),
             }
@@ -506,3 +506,7 @@ async fn write_out(mut write: WriteHalf, mut answers: mpsc::Receiver<Vec<u8>>, b
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Linux's place for a program's data.
+//! Where Linux, and every other system that follows the XDG rules, keeps a program's data.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

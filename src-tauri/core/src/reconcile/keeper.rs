@@ -325,9 +325,12 @@ impl Keeper {
         if std::mem::replace(&mut self.loading, true) {
             return;
         }
-        let store = self.store.clone();
+        let (store, endpoint, now) = (self.store.clone(), self.engine.endpoint(), self.clock.now());
         self.tasks.spawn(async move {
-            let loaded = store.load_index(&who.id).await;
+            let loaded = match store.remember_engine(&who.id, &endpoint, now).await {
+                Ok(()) => store.load_index(&who.id).await,
+                Err(error) => Err(error),
+            };
             Wake::Loaded(who, loaded)
         });
     }
@@ -417,7 +420,7 @@ impl Keeper {
         }
         self.sign_of_life();
         self.lose_engine(EngineError::Broken {
-            endpoint: self.engine.endpoint().to_owned(),
+            endpoint: self.engine.endpoint(),
             tried: "reading events".to_owned(),
             detail: why.to_owned(),
         });
@@ -459,7 +462,7 @@ impl Keeper {
         let (steady, now) = (self.clock.steady(), self.clock.now());
         let (last_steady, last_now) = std::mem::replace(&mut self.last_turn, (steady, now));
         let slept = steady.saturating_sub(last_steady);
-        let jumped = difference(now, last_now).abs_diff(slept);
+        let jumped = apart(now, last_now, slept);
         let doubt = if slept > FROZEN {
             Doubt::Asleep
         } else if jumped > FROZEN {
@@ -932,6 +935,12 @@ fn before(time: Timestamp, span: Duration) -> Timestamp {
     jiff::SignedDuration::try_from(span).ok().and_then(|span| time.checked_sub(span).ok()).unwrap_or(time)
 }
 
+/// How far the wall clock moved on its own while the steady one went on by `steady`.
+fn apart(now: Timestamp, then: Timestamp, steady: Duration) -> Duration {
+    let steady = jiff::SignedDuration::try_from(steady).unwrap_or(jiff::SignedDuration::MAX);
+    now.duration_since(then).saturating_sub(steady).unsigned_abs()
+}
+
 fn difference(now: Timestamp, then: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
 }
@@ -964,6 +973,16 @@ fn last_volley(kills: &[Kill]) -> BTreeSet<ContainerId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wall_clock_is_apart_whichever_way_it_jumped() {
+        let then = Timestamp::UNIX_EPOCH;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let second = Duration::from_secs(1);
+        assert_eq!(apart(at(1), then, second), Duration::ZERO);
+        assert_eq!(apart(at(3_601), then, second), Duration::from_secs(3_600));
+        assert_eq!(apart(at(-3_599), then, second), Duration::from_secs(3_600));
+    }
 
     #[test]
     fn the_last_volley_leaves_out_what_somebody_killed_long_before() {

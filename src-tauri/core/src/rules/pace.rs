@@ -1,14 +1,14 @@
-//! How often one container is looked at: at once when it changes, ten times a second while it will not stop changing.
+//! How often one container is looked at: at once when it changes, twenty times a second while it will not stop changing.
 //!
 //! An event only says that a container is to be looked at; a hundred events say no more than one. A flood on one
 //! container must not become a flood of inspects on the engine that everybody shares.
 
 use std::time::Duration;
 
-/// Looks that may follow each other at once: a `docker restart` tells five events.
-const BURST: f64 = 6.0;
-/// Looks a second after that: the index stays within a tenth of a second of a container in a flood.
-const PER_SECOND: f64 = 10.0;
+/// Looks that may follow each other at once: a `docker restart` tells five events, a Compose up a dozen.
+const BURST: f64 = 16.0;
+/// Looks a second after that: the index stays within a twentieth of a second of a container in a flood.
+const PER_SECOND: f64 = 20.0;
 
 /// The allowance of one container. Times are of the steady clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,10 +56,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_marks_becomes_ten_looks_a_second_after_a_burst() {
+    fn a_flood_of_marks_becomes_twenty_looks_a_second_after_a_burst() {
         let mut pace = Pace::new(Duration::ZERO);
         let looks = (0..6_000).filter(|ms| pace.take(Duration::from_millis(*ms)).is_ok()).count();
-        assert!((64..=67).contains(&looks), "6 at once and 10 a second for 6 s, found {looks}");
+        assert!((134..=137).contains(&looks), "16 at once and 20 a second for 6 s, found {looks}");
     }
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
         let mut now = Duration::ZERO;
         for _ in 0..100 {
             while let Err(wait) = pace.take(now) {
-                assert!(wait <= Duration::from_millis(101));
+                assert!(wait <= Duration::from_millis(51));
                 now += wait;
             }
         }

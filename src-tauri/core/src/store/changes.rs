@@ -94,12 +94,12 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
     })
 }
 
-/// Gives the latest line of a row's field another cause, if it was recorded at or after `since`.
+/// Gives the latest line of a row's field another cause, if it tells an end and was recorded at or after `since`.
 pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql<()> {
     db.prepare_cached(
         "UPDATE container_changes SET cause = ?5 WHERE seq = (
              SELECT max(seq) FROM container_changes WHERE engine_id = ?1 AND row_id = ?2 AND field = ?3)
-         AND recorded_at >= ?4",
+         AND recorded_at >= ?4 AND to_value IN ('stopped', 'failed')",
     )?
     .execute(params![
         engine.as_str(),
@@ -113,8 +113,10 @@ pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql
 
 /// The latest lines, oldest first.
 pub(super) fn latest(db: &Connection, limit: u32) -> Sql<Vec<LogLine>> {
-    let mut lines: Vec<LogLine> =
-        db.prepare_cached(select!("ORDER BY c.seq DESC LIMIT ?1"))?.query_map([limit], read)?.collect::<Sql<_>>()?;
+    let mut lines: Vec<LogLine> = db
+        .prepare_cached(select!("ORDER BY c.seq DESC LIMIT ?1"))?
+        .query_map([limit], read)?
+        .collect::<Sql<_>>()?;
     lines.reverse();
     Ok(lines)
 }

@@ -9,10 +9,11 @@ use super::error::{During as _, Sql, StoreError};
 
 /// How long SQLite itself waits for another program's lock before it says so. The writer then asks again until it
 /// gets through; short, so that closing does not wait for long.
-const LOCK_WAIT: Duration = Duration::from_millis(250);
+pub(super) const LOCK_WAIT: Duration = Duration::from_millis(250);
 
-/// A reader in WAL mode waits only while the log is being recovered.
-const READER_WAIT: Duration = Duration::from_secs(5);
+/// While the database is opened another program's lock is waited for this long. A reader in WAL mode waits only
+/// while the log is being recovered.
+const OPEN_WAIT: Duration = Duration::from_secs(5);
 
 /// The write-ahead log is cut back to this after a checkpoint: one burst must not occupy the disk for ever.
 const LOG_BYTES: i64 = 4 << 20;
@@ -24,11 +25,10 @@ pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || -> Sql<Connection> {
         let db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(READER_WAIT)?;
+        db.busy_timeout(OPEN_WAIT)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         common(&db)?;
-        db.busy_timeout(LOCK_WAIT)?;
         Ok(db)
     };
     open().during("opening the database for writing")
@@ -47,7 +47,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn only_reading(path: &Path) -> Sql<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(READER_WAIT)?;
+    db.busy_timeout(OPEN_WAIT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }

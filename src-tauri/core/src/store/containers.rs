@@ -41,10 +41,10 @@ pub(super) fn all(db: &Connection) -> Sql<Vec<Row>> {
 
 /// The rows of an engine, and those that belong to none yet: the first engine that commits takes them.
 pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<Vec<Row>> {
-    let mut rows: Vec<Row> =
-        db.prepare_cached(select!("WHERE engine_id IN (?1, '') ORDER BY created_at DESC, id"))?
-            .query_map([engine.as_str()], read)?
-            .collect::<Sql<_>>()?;
+    let mut rows: Vec<Row> = db
+        .prepare_cached(select!("WHERE engine_id IN (?1, '') ORDER BY created_at DESC, id"))?
+        .query_map([engine.as_str()], read)?
+        .collect::<Sql<_>>()?;
     for row in &mut rows {
         row.engine_id = engine.clone();
     }
@@ -60,8 +60,7 @@ pub(super) fn keys_of_others(db: &Connection, engine: &EngineId) -> Sql<Vec<RowI
 
 /// Gives the rows that were carried over, and belong to no engine yet, to this one.
 pub(super) fn claim(db: &Connection, engine: &EngineId) -> Sql<usize> {
-    db.prepare_cached("UPDATE containers SET engine_id = ?1 WHERE engine_id = ''")?
-        .execute([engine.as_str()])
+    db.prepare_cached("UPDATE containers SET engine_id = ?1 WHERE engine_id = ''")?.execute([engine.as_str()])
 }
 
 /// A new row. What the deployer decides stays empty: [`decide`] writes it.

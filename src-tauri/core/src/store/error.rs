@@ -34,9 +34,13 @@ pub enum StoreError {
          it sets the file aside and rebuilds the index"
     )]
     Damaged { during: String, reason: String },
-    #[error("{what} {path} failed: {source}; check the owner, the permissions and the space of the data folder")]
+    #[error(
+        "{what} {path} failed: {source}; check the owner, the permissions and the space of the data folder"
+    )]
     Folder { what: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("migration {migration}, statement {statement} failed: {reason}; the database was left as it was{backup}")]
+    #[error(
+        "migration {migration}, statement {statement} failed: {reason}; the database was left as it was{backup}"
+    )]
     Migration { migration: String, statement: usize, reason: String, backup: String },
     #[error("the database's schema is not the expected one after all migrations: {0}")]
     SchemaDiffers(String),
@@ -110,4 +114,42 @@ pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
 
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn each_kind_of_weather_has_its_own_error_and_cure() {
+        let of =
+            |code| StoreError::sql("trying", rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert!(matches!(of(ffi::SQLITE_BUSY), StoreError::Busy { .. }));
+        assert!(matches!(of(ffi::SQLITE_FULL), StoreError::DiskFull { .. }));
+        assert!(matches!(of(ffi::SQLITE_READONLY), StoreError::ReadOnly { .. }));
+        assert!(matches!(of(ffi::SQLITE_CANTOPEN), StoreError::ReadOnly { .. }));
+        assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), StoreError::Io { .. }));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT), StoreError::Damaged { .. }));
+        assert!(matches!(of(ffi::SQLITE_NOTADB), StoreError::Damaged { .. }));
+        assert!(matches!(of(ffi::SQLITE_CONSTRAINT), StoreError::Refused { .. }));
+        for code in
+            [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR, ffi::SQLITE_CORRUPT]
+        {
+            let text = of(code).to_string();
+            assert!(
+                text.contains("while trying") && text.contains(';') || text.contains(": check"),
+                "{text}"
+            );
+        }
+    }
+
+    /// As a full disk does: the page that is needed cannot be had.
+    #[test]
+    fn a_database_that_cannot_grow_says_that_no_space_is_left() {
+        let db = super::super::connection::in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (x); PRAGMA max_page_count = 4").unwrap();
+        let error = db.execute("INSERT INTO t VALUES (zeroblob(100000))", []).during("writing").unwrap_err();
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    }
 }

@@ -36,7 +36,9 @@ pub(super) fn append(db: &Connection, happening: &Happening) -> Sql<u64> {
 /// The latest ones, oldest first, each with its place in the order of writing.
 pub(super) fn latest(db: &Connection, limit: u32) -> Sql<Vec<(u64, Happening)>> {
     let mut found = db
-        .prepare_cached("SELECT seq, at, kind, subject, text, detail FROM event_log ORDER BY seq DESC LIMIT ?1")?
+        .prepare_cached(
+            "SELECT seq, at, kind, subject, text, detail FROM event_log ORDER BY seq DESC LIMIT ?1",
+        )?
         .query_map([limit], |row| {
             let happening = Happening {
                 at: row.time("at")?,

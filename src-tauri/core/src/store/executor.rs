@@ -64,12 +64,8 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 impl Executor {
     /// `lock` is given up after the last connection is closed.
-    pub(super) fn on_file(
-        path: &Path,
-        writer: Connection,
-        lock: Lock,
-        bus: Bus,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn on_file(path: &Path, writer: Connection, lock: Lock, bus: Bus) -> Result<Self, StoreError> {
+        writer.busy_timeout(connection::LOCK_WAIT).during("preparing the writer")?;
         let (jobs, queue) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -111,6 +107,16 @@ impl Executor {
         match self {
             Self::Memory { db, .. } => at_one_moment(&mut guard(db), during, work),
             Self::File(file) => file.read(during, work).await,
+        }
+    }
+}
+
+impl Executor {
+    /// A database in memory has nothing to close.
+    pub(super) fn close(&self) {
+        match self {
+            Self::File(file) => file.close(),
+            Self::Memory { .. } => {}
         }
     }
 }
@@ -161,7 +167,7 @@ impl FileExecutor {
     }
 
     /// Lets the queued writes finish, closes every connection, then gives up the lock.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         self.turns.close();
         guard(&self.idle).clear();

@@ -33,10 +33,6 @@ impl Folder {
         Ok(Self::at(home))
     }
 
-    pub(super) fn home(&self) -> &Path {
-        &self.home
-    }
-
     pub(super) fn database(&self) -> PathBuf {
         self.home.join(DATABASE)
     }
@@ -191,4 +187,10 @@ pub(super) fn remove_if_there(path: &Path) -> Result<(), StoreError> {
 /// A time as part of a file's name: sorts, and every file system takes it.
 pub(super) fn name_of_time(t: Timestamp) -> String {
     crate::rules::time::text(t).replace([':', '-'], "")
+}
+
+/// What a database occupies, its companions included.
+pub(super) fn bytes(database: &Path) -> u64 {
+    let files = std::iter::once(database.to_owned()).chain(companions(database).map(|(_, path)| path));
+    files.map(|path| fs::metadata(path).map_or(0, |meta| meta.len())).sum()
 }

@@ -220,7 +220,10 @@ impl Changed {
             return Err(StoreError::Conflict(format!("{id} belongs to the engine {theirs}, not to {ours}")));
         }
         if row.container_id.is_none() {
-            return Err(StoreError::Conflict(format!("{} has no container: only a deploy places one", row.id)));
+            return Err(StoreError::Conflict(format!(
+                "{} has no container: only a deploy places one",
+                row.id
+            )));
         }
         if let Some(there) = containers::get(db, &row.id).during(COMMIT)? {
             return Err(StoreError::Conflict(format!("a row has the key {} already: {there}", row.id)));

@@ -101,9 +101,8 @@ fn apply(
     now: Timestamp,
     watch: Watch<'_>,
 ) -> Result<(), StoreError> {
-    let transaction = db
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .during("beginning a migration")?;
+    let transaction =
+        db.transaction_with_behavior(TransactionBehavior::Immediate).during("beginning a migration")?;
     let mut run = Run { db: &transaction, migration, statement: 0, watch };
     if migration.version == 1 {
         legacy::move_aside(&mut run, now)?;
@@ -218,6 +217,12 @@ pub(super) fn version(db: &Connection) -> Sql<u32> {
     Ok(recorded(db)?.last().copied().unwrap_or(0))
 }
 
+/// Whether every migration we know is recorded.
+pub(super) fn is_current(db: &Connection) -> Sql<bool> {
+    let recorded = recorded(db)?;
+    Ok(MIGRATIONS.iter().all(|m| recorded.contains(&m.version)))
+}
+
 /// A migration's statements, without the comments before them and the semicolons behind.
 fn statements(sql: &str) -> Vec<&str> {
     let mut found = Vec::new();
@@ -275,15 +280,20 @@ mod tests {
     #[test]
     fn the_list_is_the_folder() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
-        let mut files: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|f| f.unwrap().file_name().into_string().unwrap())
+            .collect();
         files.sort();
         let listed: Vec<_> = MIGRATIONS.iter().map(|m| format!("{}.sql", m.name)).collect();
         assert_eq!(files, listed);
         for (place, migration) in (1..).zip(MIGRATIONS) {
             assert_eq!(migration.version, place, "versions count from one without a hole");
             assert!(migration.name.starts_with(&format!("{place:04}_")), "{}", migration.name);
-            assert!(!migration.sql.to_uppercase().contains("TRIGGER"), "statements are told apart by semicolons");
+            assert!(
+                !migration.sql.to_uppercase().contains("TRIGGER"),
+                "statements are told apart by semicolons"
+            );
         }
     }
 

@@ -7,23 +7,28 @@
 //! faces ──────containers, history_of, index_at … ──▶ readers (cannot write)
 //! ```
 //!
-//! Reading order: this file (what can be asked), [`index`] (what touches several tables at once), `executor` (who
+//! Reading order: this file (what can be asked), `index` (what touches several tables at once), `executor` (who
 //! runs it), then one file for each table. `opening` brings a data folder's file to the present schema with
 //! `migrate`, `legacy`, `schema` and, where it is damaged, `rescue`. No type of SQLite leaves this folder.
 
+mod backups;
 mod changes;
 mod connection;
 mod containers;
 mod engines;
 mod error;
 mod event_log;
+mod examine;
 mod executor;
 mod folder;
 mod gaps;
 mod index;
 mod legacy;
 mod migrate;
+mod opening;
+mod past;
 mod recorded;
+mod rescue;
 mod retired;
 mod schema;
 mod settings;
@@ -44,18 +49,23 @@ use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 pub use crate::rules::plan::RowWrite;
 use crate::rules::row::{Decided, Row};
 
+pub use backups::{Backup, BackupReason};
 pub use changes::LogLine;
 pub use engines::KnownEngine;
 pub use error::StoreError;
 pub use event_log::Happening;
 pub use index::Placeholder;
 pub use migrate::{LATEST, MIGRATIONS, Migration, Moment, Step, Watch};
+pub use opening::{OpenNote, OpenReport};
+pub use past::{ContainerHistory, ContainerThen, IndexThen};
 pub use recorded::RecordedBy;
 pub use settings::{Allowed, KNOWN, Known, Setting, Settings};
 pub use workloads::{NewShape, NewWorkload};
 
 use error::During as _;
 use executor::{Done, Executor};
+use folder::Folder;
+use opening::Opened;
 
 /// Cheap to clone; all clones are one database.
 #[derive(Clone)]
@@ -65,7 +75,17 @@ pub struct Store {
 
 struct Inner {
     executor: Executor,
-    path: Option<PathBuf>,
+    place: Place,
+    report: OpenReport,
+}
+
+/// Where a store's database is.
+enum Place {
+    /// Ours to write.
+    Folder(Folder),
+    /// A copy in memory of what a folder held.
+    CopyOf(Folder),
+    Memory,
 }
 
 /// What the reconciler starts from.
@@ -102,7 +122,7 @@ pub struct IndexCommit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recast {
     pub row_id: RowId,
-    /// The latest change of this field, if it was recorded at or after `since`.
+    /// The latest change of this field, if it tells an end and was recorded at or after `since`.
     pub field: Field,
     pub since: Timestamp,
     pub cause: Cause,
@@ -124,26 +144,53 @@ pub enum GapReason {
     Asleep,
 }
 
-/// Opening.
+/// Opening and closing.
 impl Store {
-    /// Takes the folder's lock, backs up, migrates, opens for writing.
+    /// Takes the folder's lock, sets a damaged file aside and rebuilds it, backs up, migrates, opens for writing.
+    /// Whoever comes second is refused at once with [`StoreError::Locked`].
     pub fn open(home: &Path, bus: Bus, now: Timestamp) -> Result<Self, StoreError> {
-        let folder = folder::Folder::prepare(home)?;
-        let lock = folder::Lock::take(&folder)?;
-        let path = folder.database();
-        folder::private_file(&path)?;
-        let mut writer = connection::writer(&path)?;
-        migrate::run(&mut writer, LATEST, now, &mut migrate::unwatched)?;
-        let executor = Executor::on_file(&path, writer, lock, bus)?;
-        Ok(Self { inner: Arc::new(Inner { executor, path: Some(path) }) })
+        Self::open_watched(home, bus, now, &mut migrate::unwatched)
     }
 
-    /// The same database in memory, for tests and for commands that only observe. Every call runs at once on the
-    /// caller's thread.
+    /// [`Store::open`], telling every step of the migrations; `watch` may cut them there.
+    pub fn open_watched(home: &Path, bus: Bus, now: Timestamp, watch: Watch<'_>) -> Result<Self, StoreError> {
+        let Opened { lock, folder, writer, report } = opening::open(home, now, watch)?;
+        let executor = Executor::on_file(&folder.database(), writer, lock, bus)?;
+        Ok(Self::of(executor, Place::Folder(folder), report))
+    }
+
+    /// The same database in memory, for tests and simulations. Every call runs at once on the caller's thread.
     pub fn in_memory(bus: Bus) -> Result<Self, StoreError> {
         let mut db = connection::in_memory()?;
         migrate::run(&mut db, LATEST, Timestamp::UNIX_EPOCH, &mut migrate::unwatched)?;
-        Ok(Self { inner: Arc::new(Inner { executor: Executor::in_memory(db, bus), path: None }) })
+        Ok(Self::of(Executor::in_memory(db, bus), Place::Memory, OpenReport::default()))
+    }
+
+    /// A copy in memory of what a folder holds, for commands that only read while no daemon runs. Nothing in the
+    /// folder is made, written or locked; what is written to the copy vanishes with it. A folder without a
+    /// database is an empty index.
+    pub fn observe(home: &Path, bus: Bus, now: Timestamp) -> Result<Self, StoreError> {
+        let (db, report) = opening::observe(home, now)?;
+        Ok(Self::of(Executor::in_memory(db, bus), Place::CopyOf(Folder::at(home)), report))
+    }
+
+    /// Puts a backup in the place of a folder's database, which is itself backed up first. Takes the folder's lock:
+    /// no daemon may run. Returns what was restored.
+    pub fn restore(home: &Path, name: &str, now: Timestamp) -> Result<Backup, StoreError> {
+        opening::restore(home, name, now)
+    }
+
+    /// Lets the queued writes finish, closes the database and gives up the folder. Every later call answers
+    /// [`StoreError::Closed`]. Dropping the last clone does the same.
+    pub async fn close(&self) {
+        let store = self.clone();
+        if tokio::task::spawn_blocking(move || store.executor().close()).await.is_err() {
+            tracing::error!("closing the database panicked");
+        }
+    }
+
+    fn of(executor: Executor, place: Place, report: OpenReport) -> Self {
+        Self { inner: Arc::new(Inner { executor, place, report }) }
     }
 }
 
@@ -198,9 +245,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let row = row.clone();
-        self.executor()
-            .write("writing a decision", move |db| index::decide(db, &row, &decided, now))
-            .await
+        self.executor().write("writing a decision", move |db| index::decide(db, &row, &decided, now)).await
     }
 
     /// Makes the row of a deploy that has no container yet. Returns the revision.
@@ -260,6 +305,20 @@ impl Store {
         self.executor().read("reading the index", move |db| read(db).during("reading the index")).await
     }
 
+    /// The revision that stands, and the rows that it has, of one moment.
+    pub async fn index_of(&self, engine: Option<&EngineId>) -> Result<(u64, Vec<Row>), StoreError> {
+        const READ: &str = "reading the index";
+        let engine = engine.cloned();
+        let read = move |db: &rusqlite::Connection| {
+            let rows = match &engine {
+                Some(engine) => containers::of_engine(db, engine)?,
+                None => containers::all(db)?,
+            };
+            Ok((engines::revision(db)?, rows))
+        };
+        self.executor().read(READ, move |db| read(db).during(READ)).await
+    }
+
     pub async fn revision(&self) -> Result<u64, StoreError> {
         const READ: &str = "reading the revision";
         self.executor().read(READ, |db| engines::revision(db).during(READ)).await
@@ -281,6 +340,25 @@ impl Store {
     pub async fn log(&self, limit: u32) -> Result<Vec<LogLine>, StoreError> {
         const READ: &str = "reading the history";
         self.executor().read(READ, move |db| changes::latest(db, limit).during(READ)).await
+    }
+
+    /// A container's history, by its name, its id, or the beginning of its id; also of one that is gone. With an
+    /// engine only its rows are searched, though what is gone is found whatever engine it was on.
+    pub async fn history_of(
+        &self,
+        engine: Option<&EngineId>,
+        container: &str,
+    ) -> Result<ContainerHistory, StoreError> {
+        let (engine, query) = (engine.cloned(), container.to_owned());
+        self.executor()
+            .read("reading the history", move |db| past::history(db, engine.as_ref(), &query))
+            .await
+    }
+
+    /// The index as it stood at a moment.
+    pub async fn index_at(&self, engine: &EngineId, at: Timestamp) -> Result<IndexThen, StoreError> {
+        let engine = engine.clone();
+        self.executor().read("reading the history", move |db| past::index_at(db, &engine, at)).await
     }
 
     /// The spans of an engine's index that could not be verified, newest first.
@@ -331,13 +409,80 @@ impl Store {
 
 /// The database itself.
 impl Store {
-    /// Where the database is; `None` for one in memory.
+    /// What was found and done when it was opened.
     #[must_use]
-    pub fn path(&self) -> Option<&Path> {
-        self.inner.path.as_deref()
+    pub fn report(&self) -> &OpenReport {
+        &self.inner.report
+    }
+
+    /// Where the database is, or would be; `None` for one that was never to be a file.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        self.folder().map(Folder::database)
+    }
+
+    /// What the database occupies on the disk, its log included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.folder().map_or(0, |folder| folder::bytes(&folder.database()))
+    }
+
+    #[must_use]
+    pub fn schema_version(&self) -> u32 {
+        LATEST
+    }
+
+    /// Checks the file's structure. The inner `Err` says what is wrong with it.
+    pub async fn integrity(&self) -> Result<Result<(), String>, StoreError> {
+        const CHECK: &str = "checking it";
+        self.executor().read(CHECK, |db| examine::quick_check(db).during(CHECK)).await
+    }
+
+    /// The copies of the database, newest first.
+    pub async fn backups(&self) -> Result<Vec<Backup>, StoreError> {
+        match self.folder().cloned() {
+            None => Ok(Vec::new()),
+            Some(folder) => blocking(move || backups::list(&folder)).await,
+        }
+    }
+
+    /// Copies the database while it is in use, and keeps the newest copies, as many as the setting says.
+    pub async fn backup(&self, reason: BackupReason, now: Timestamp) -> Result<Backup, StoreError> {
+        let Place::Folder(folder) = &self.inner.place else {
+            return Err(StoreError::InMemory("copies: it is gone when the command ends"));
+        };
+        let (folder, keep) = (folder.clone(), self.typed_settings().await?.backup_keep);
+        let source = move || backups::make(&backups::source(&folder.database())?, &folder, reason, keep, now);
+        let backup = blocking(source).await?;
+        self.note(backups::happening(&backup, now)).await?;
+        Ok(backup)
+    }
+
+    /// Makes the day's copy, if the newest one is a day old or there is none.
+    pub async fn backup_if_due(&self, now: Timestamp) -> Result<Option<Backup>, StoreError> {
+        let Place::Folder(folder) = &self.inner.place else { return Ok(None) };
+        let folder = folder.clone();
+        match blocking(move || backups::is_due(&folder, now)).await? {
+            true => self.backup(BackupReason::Daily, now).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn folder(&self) -> Option<&Folder> {
+        match &self.inner.place {
+            Place::Folder(folder) | Place::CopyOf(folder) => Some(folder),
+            Place::Memory => None,
+        }
     }
 
     fn executor(&self) -> &Executor {
         &self.inner.executor
     }
+}
+
+/// Work on files, off the runtime's own threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Closed))
 }

@@ -29,10 +29,11 @@ impl RecordedBy {
 }
 
 pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<BTreeMap<ContainerId, Recorded>> {
-    db.prepare_cached("SELECT container_id, workload_id, role FROM recorded_containers WHERE engine_id = ?1")?
+    db.prepare_cached("SELECT container_id, workload_id, role, deploy_id FROM recorded_containers WHERE engine_id = ?1")?
         .query_map([engine.as_str()], |row| {
             let workload_id = WorkloadId::new(row.get::<_, String>(1)?);
-            Ok((ContainerId::new(row.get::<_, String>(0)?), Recorded { workload_id, role: row.get(2)? }))
+            let to = Recorded { workload_id, role: row.get(2)?, deploy_id: row.get(3)? };
+            Ok((ContainerId::new(row.get::<_, String>(0)?), to))
         })?
         .collect()
 }
@@ -47,10 +48,11 @@ pub(super) fn record(
     now: Timestamp,
 ) -> Sql<()> {
     db.prepare_cached(
-        "INSERT INTO recorded_containers (engine_id, container_id, workload_id, role, source, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO recorded_containers (engine_id, container_id, workload_id, role, source, at, deploy_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (engine_id, container_id) DO UPDATE SET workload_id = excluded.workload_id,
-             role = excluded.role, source = excluded.source, at = excluded.at",
+             role = excluded.role, source = excluded.source, at = excluded.at,
+             deploy_id = excluded.deploy_id",
     )?
     .execute(params![
         engine.as_str(),
@@ -58,7 +60,8 @@ pub(super) fn record(
         to.workload_id.as_str(),
         to.role,
         by.as_str(),
-        time_text(now)
+        time_text(now),
+        to.deploy_id,
     ])?;
     Ok(())
 }

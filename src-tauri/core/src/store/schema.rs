@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::connection;
 use super::error::{During as _, Sql, StoreError};
-use super::{connection, migrate};
+use super::migrate::{self, Migration};
 
 /// Tables of the earlier design that we know nothing of stay under this name, unread.
 pub(super) const KEPT: &str = "earlier_";
@@ -24,11 +25,26 @@ pub(super) fn check(db: &Connection) -> Result<(), StoreError> {
 }
 
 fn expected() -> Result<Schema, StoreError> {
+    read(&made_by(migrate::MIGRATIONS)?).during("reading the expected schema")
+}
+
+/// The tables that migrations make of an empty database, each with its columns.
+pub(super) fn tables(migrations: &[Migration]) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let fresh = made_by(migrations)?;
+    let tables = || -> Sql<_> {
+        let mut names = fresh.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+        let names = names.query_map([], |row| row.get::<_, String>(0))?;
+        names.map(|name| name.and_then(|n| Ok((n.clone(), columns(&fresh, &n)?)))).collect()
+    };
+    tables().during("reading the expected schema")
+}
+
+fn made_by(migrations: &[Migration]) -> Result<Connection, StoreError> {
     let fresh = connection::in_memory()?;
-    for migration in migrate::MIGRATIONS {
+    for migration in migrations {
         migrate::apply_bare(&fresh, migration).during("building the expected schema")?;
     }
-    read(&fresh).during("reading the expected schema")
+    Ok(fresh)
 }
 
 fn difference(expected: &Schema, actual: &Schema) -> Option<String> {
@@ -63,7 +79,9 @@ fn read(db: &Connection) -> Sql<Schema> {
 
 /// The columns' names, in small letters, in their order; none where there is no such table.
 pub(super) fn columns(db: &Connection, table: &str) -> Sql<Vec<String>> {
-    db.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?.query_map([table], |row| row.get(0))?.collect()
+    db.prepare("SELECT lower(name) FROM pragma_table_info(?1)")?
+        .query_map([table], |row| row.get(0))?
+        .collect()
 }
 
 /// Whether a table is there in our shape, told by a column that the earlier design's does not have.

@@ -32,6 +32,9 @@ const STALE_THRESHOLD_DAYS: &str = "stale_threshold_days";
 const CLOSE_TO_TRAY: &str = "close_to_tray";
 const BACKUP_KEEP: &str = "backup_keep";
 
+/// How many copies are kept unless the setting says otherwise.
+pub(super) const BACKUPS_KEPT: u32 = 7;
+
 /// Every setting there is, in the order in which they are shown.
 pub const KNOWN: &[Known] = &[
     Known {

@@ -43,8 +43,7 @@ pub(super) fn all(db: &Connection) -> Sql<BTreeMap<WorkloadId, Workload>> {
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
         if let Some(kind) = WorkloadKind::parse(&kind) {
-            workloads
-                .insert(WorkloadId::new(row.get::<_, String>(0)?), Workload { kind, name: row.get(2)? });
+            workloads.insert(WorkloadId::new(row.get::<_, String>(0)?), Workload { kind, name: row.get(2)? });
         }
     }
     Ok(workloads)
@@ -58,17 +57,17 @@ pub(super) fn compose_projects(db: &Connection) -> Sql<BTreeMap<String, Workload
 
 pub(super) fn insert(db: &Connection, new: &NewWorkload, now: Timestamp) -> Sql<()> {
     let id = new.id.as_str();
-    db.prepare_cached("INSERT INTO workloads (id, kind, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)")?
-        .execute(params![id, new.shape.kind().as_str(), new.name, time_text(now)])?;
+    db.prepare_cached(
+        "INSERT INTO workloads (id, kind, name, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?
+    .execute(params![id, new.shape.kind().as_str(), new.name, time_text(now)])?;
     match &new.shape {
-        NewShape::Project { image } => {
-            db.prepare_cached("INSERT INTO projects (workload_id, image) VALUES (?1, ?2)")?
-                .execute([id, image.as_str()])?
-        }
-        NewShape::Stack { compose_project } => {
-            db.prepare_cached("INSERT INTO stacks (workload_id, compose_project) VALUES (?1, ?2)")?
-                .execute([id, compose_project.as_str()])?
-        }
+        NewShape::Project { image } => db
+            .prepare_cached("INSERT INTO projects (workload_id, image) VALUES (?1, ?2)")?
+            .execute([id, image.as_str()])?,
+        NewShape::Stack { compose_project } => db
+            .prepare_cached("INSERT INTO stacks (workload_id, compose_project) VALUES (?1, ?2)")?
+            .execute([id, compose_project.as_str()])?,
         NewShape::Site { source } => db
             .prepare_cached("INSERT INTO sites (workload_id, source) VALUES (?1, ?2)")?
             .execute([id, source.as_str()])?,

@@ -512,8 +512,8 @@ impl Drop for InspectUnderWay<'_> {
 
 #[async_trait]
 impl Engine for FakeEngine {
-    fn endpoint(&self) -> &str {
-        &self.endpoint
+    fn endpoint(&self) -> String {
+        self.endpoint.to_string()
     }
 
     async fn identify(&self) -> Result<EngineIdentity, EngineError> {
