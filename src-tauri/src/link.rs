@@ -35,8 +35,9 @@ pub enum Standing {
     Starting,
     /// The core runs in this program.
     Own { home: String },
-    /// A daemon that was started elsewhere holds the data folder.
-    Attached { home: String },
+    /// A daemon that was started elsewhere holds the data folder. Its version may differ as long as both speak the
+    /// same protocol; the window says so.
+    Attached { home: String, ours: String, daemon: String },
     /// The daemon that held the data folder is gone; another try follows by itself.
     Lost { reason: String },
     /// That daemon and this window do not understand each other.
@@ -141,7 +142,8 @@ impl Link {
         let (face, standing) = if let Some(app) = own.as_ref() {
             (Face::Local(app.desk()), self.owned())
         } else if let Some(daemon) = Client::connect(&self.home).await? {
-            (Face::Remote(daemon), Standing::Attached { home: self.home_text() })
+            let standing = self.attached(&daemon);
+            (Face::Remote(daemon), standing)
         } else {
             let options = AppOptions { home: self.home.clone(), engine: self.engine.clone() };
             let app = own.insert(App::start(options).await?);
@@ -150,6 +152,14 @@ impl Link {
         drop(own);
         let announcements = face.subscribe().await?;
         Ok(Session { face, standing, announcements })
+    }
+
+    fn attached(&self, daemon: &Client) -> Standing {
+        Standing::Attached {
+            home: self.home_text(),
+            ours: tinyforge_core::VERSION.to_owned(),
+            daemon: daemon.daemon().version.clone(),
+        }
     }
 
     fn owned(&self) -> Standing {

@@ -181,6 +181,16 @@ describe('the system', () => {
   });
 });
 
+it('says that a daemon it understands is of another version', async () => {
+  const fake = new Fake([aContainer('web')]);
+  fake.stand({ state: 'attached', home: '/h', ours: '0.1.0', daemon: '0.1.1' });
+  await open(fake);
+  expect(screen.getByText(/It is 0.1.1, this window is 0.1.0/)).toBeTruthy();
+  fake.stand({ state: 'attached', home: '/h', ours: '0.1.1', daemon: '0.1.1' });
+  await settle();
+  expect(screen.queryByText(/this window is/)).toBeNull();
+});
+
 describe('closing', () => {
   it('asks where no tray is shown, and does as it is told', async () => {
     const fake = new Fake();

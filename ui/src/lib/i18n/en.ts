@@ -80,6 +80,7 @@ export const en = {
     emptyTitle: 'No containers yet',
     emptyText: 'Start one in a terminal and it appears here at once:',
     emptyCommand: 'docker run -d --name hello nginx',
+    unknownTitle: 'No containers to show',
     noMatchTitle: 'Nothing matches',
     noMatchText: 'No container fits the filters and the search.',
     clearFilters: 'Clear filters',
@@ -105,7 +106,6 @@ export const en = {
       cure: 'Install Docker Engine or Podman, or point DOCKER_HOST at one. It is picked up by itself.',
     },
     heals: 'The window heals by itself once the engine answers.',
-    tried: 'Tried',
   },
 
   standing: {
@@ -115,6 +115,10 @@ export const en = {
     versionTitle: 'The daemon has another version',
     versionText: (ours: string) =>
       `This window is version ${ours}. Stop the running daemon, or start a window of its version.`,
+    mixedTitle: 'The daemon has another version',
+    mixedText: (daemon: string, ours: string) =>
+      `It is ${daemon}, this window is ${ours}. Both understand each other; what only one of them knows is missing.`,
+    mixedCure: 'Restart the daemon after an update: stop `tinyforge serve` and start it again.',
     failedTitle: 'Tinyforge could not start its core',
     failedText: 'It is tried again by itself every few seconds.',
     tryAgain: 'Try again',

@@ -142,7 +142,7 @@ describe('the feed', () => {
     await settle();
     expect(fake.asked.snapshot, 'nobody is there to ask').toBe(1);
     expect(names().length, 'the last truth stays').toBe(2);
-    fake.stand({ state: 'attached', home: '/h' });
+    fake.stand({ state: 'attached', home: '/h', ours: '1', daemon: '1' });
     await settle();
     expect(fake.asked.snapshot).toBe(2);
   });
