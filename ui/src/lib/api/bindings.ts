@@ -389,8 +389,11 @@ export type Standing =
 { state: "starting" } | 
 /**  The core runs in this program. */
 { state: "own"; home: string } | 
-/**  A daemon that was started elsewhere holds the data folder. */
-{ state: "attached"; home: string } | 
+/**
+ *  A daemon that was started elsewhere holds the data folder. Its version may differ as long as both speak the
+ *  same protocol; the window says so.
+ */
+{ state: "attached"; home: string; ours: string; daemon: string } | 
 /**  The daemon that held the data folder is gone; another try follows by itself. */
 { state: "lost"; reason: string } | 
 /**  That daemon and this window do not understand each other. */
