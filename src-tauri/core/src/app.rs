@@ -12,7 +12,7 @@ use tracing::info;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::control::protocol::Desk;
 use crate::control::server::Server;
-use crate::control::shapes::{ApiError, ErrorCode};
+use crate::control::shapes::{ApiError, Backup, ErrorCode};
 use crate::control::{Control, ControlParts};
 use crate::docker::fake::FakeEngine;
 use crate::docker::{EngineError, SharedEngine, seeking};
@@ -157,7 +157,8 @@ pub async fn observe(home: &Home) -> Result<Arc<dyn Desk>, ApiError> {
     let bus = Bus::default();
     let folder = home.folder().to_path_buf();
     let copying = bus.clone();
-    let copied = tokio::task::spawn_blocking(move || Store::observe(&folder, copying, SystemClock.now())).await;
+    let copied =
+        tokio::task::spawn_blocking(move || Store::observe(&folder, copying, SystemClock.now())).await;
     let store = copied.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
     let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
     let app = App::upon(options, store, bus, Arc::new(SystemClock), true).await?;
@@ -218,4 +219,12 @@ async fn follow_settings(bus: Bus, store: Store, index: Reconciler) {
             Heard::Closed => return,
         }
     }
+}
+
+/// Puts a copy in the place of the database. No daemon may run: it takes the folder.
+pub async fn restore_backup(home: &Home, name: &str) -> Result<Backup, ApiError> {
+    let (folder, name) = (home.folder().to_path_buf(), name.to_owned());
+    let restored = tokio::task::spawn_blocking(move || Store::restore(&folder, &name, SystemClock.now())).await;
+    let restored = restored.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+    Ok(crate::control::backup(restored))
 }

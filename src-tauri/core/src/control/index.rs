@@ -18,7 +18,8 @@ impl Answers<Ps> for Control {
         if let Some(workload) = &asked.workload {
             let known = names.iter().any(|(id, known)| id.as_str() == workload || known.name == *workload);
             if !known {
-                let message = format!("there is no workload {workload:?}; `tinyforge ps --all` shows every container");
+                let message =
+                    format!("there is no workload {workload:?}; `tinyforge ps --all` shows every container");
                 return Err(ApiError::new(ErrorCode::NotFound, message));
             }
         }
@@ -32,7 +33,8 @@ impl Answers<Ps> for Control {
 fn matches(asked: &Ps, container: &Container) -> bool {
     let is = |wanted: &Option<String>| {
         wanted.as_ref().is_none_or(|workload| {
-            container.workload_id.as_ref() == Some(workload) || container.workload_name.as_ref() == Some(workload)
+            container.workload_id.as_ref() == Some(workload)
+                || container.workload_name.as_ref() == Some(workload)
         })
     };
     (asked.all || container.workload_id.is_some())
@@ -75,13 +77,17 @@ impl Answers<At> for Control {
             container_id: container.container_id.map(|id| id.to_string()),
             name: container.name,
             image: container.image,
-            workload_name: container.workload_id.and_then(|id| names.get(&id)).map(|known| known.name.clone()),
+            workload_name: container
+                .workload_id
+                .and_then(|id| names.get(&id))
+                .map(|known| known.name.clone()),
             role: container.role,
             state: container.state,
             health: container.health,
             since: container.since,
         });
-        let gap = was.gap.map(|gap| Gap { from: gap.from, to: gap.to, reason: gap.reason.as_str().to_owned() });
+        let gap =
+            was.gap.map(|gap| Gap { from: gap.from, to: gap.to, reason: gap.reason.as_str().to_owned() });
         Ok(IndexAt { at, gap, containers: containers.collect() })
     }
 }
@@ -91,7 +97,9 @@ impl Control {
     pub(super) async fn rows_and_revision(&self) -> Result<(u64, Vec<Row>), ApiError> {
         let engine = self.engine_shown().await?;
         let (revision, mut rows) = self.parts.store.index_of(engine.as_ref()).await?;
-        rows.sort_by_key(|row| Reverse((row.facts.container_created_at.unwrap_or(row.created_at), row.id.clone())));
+        rows.sort_by_key(|row| {
+            Reverse((row.facts.container_created_at.unwrap_or(row.created_at), row.id.clone()))
+        });
         Ok((revision, rows))
     }
 

@@ -34,6 +34,7 @@ use crate::reconcile::Reconciler;
 use crate::rules::ids::WorkloadId;
 use crate::store::{Store, StoreError};
 use commands::Command;
+pub(crate) use keep::backup;
 use protocol::{Announcements, Desk};
 use shapes::{Announcement, ApiError, ErrorCode, Patch};
 
@@ -88,9 +89,10 @@ impl Control {
         Self: Answers<C>,
     {
         let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
-        let command: C = serde_json::from_value(args)
-            .map_err(|error| ApiError::new(ErrorCode::Usage, format!("{}: these arguments: {error}", C::NAME)))?;
-        let answer = self.answer(command).await?;
+        let command: C = serde_json::from_value(args).map_err(|error| {
+            ApiError::new(ErrorCode::Usage, format!("{}: these arguments: {error}", C::NAME))
+        })?;
+        let answer = Answers::<C>::answer(self, command).await?;
         serde_json::to_value(answer)
             .map_err(|error| ApiError::new(ErrorCode::Internal, format!("{}: its answer: {error}", C::NAME)))
     }
@@ -158,11 +160,14 @@ impl Desk for Control {
 
     fn announcements(&self) -> Announcements {
         let subscriber = self.parts.bus.subscribe();
-        let told = futures_util::stream::unfold((self.clone(), subscriber), |(control, mut subscriber)| async move {
-            let heard = subscriber.next().await;
-            let announcement = control.announcement(heard).await?;
-            Some((announcement, (control, subscriber)))
-        });
+        let told = futures_util::stream::unfold(
+            (self.clone(), subscriber),
+            |(control, mut subscriber)| async move {
+                let heard = subscriber.next().await;
+                let announcement = control.announcement(heard).await?;
+                Some((announcement, (control, subscriber)))
+            },
+        );
         let gone = Announcement::Gone { reason: "the daemon is stopping".to_owned() };
         told.chain(futures_util::stream::once(async { gone })).boxed()
     }
@@ -172,9 +177,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let code = match &error {
             StoreError::Locked(_) => ErrorCode::Locked,
-            StoreError::NoSuchSetting { .. } | StoreError::NoSuchContainer(_) | StoreError::NoSuchBackup(_) => {
-                ErrorCode::NotFound
-            }
+            StoreError::NoSuchSetting { .. }
+            | StoreError::NoSuchContainer(_)
+            | StoreError::NoSuchBackup(_) => ErrorCode::NotFound,
             StoreError::AmbiguousContainer { .. } => ErrorCode::Ambiguous,
             StoreError::BadSetting { .. } => ErrorCode::Usage,
             StoreError::Conflict(_) => ErrorCode::Conflict,

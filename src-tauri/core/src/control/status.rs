@@ -2,8 +2,8 @@
 
 use super::commands::{GetSnapshot, GetStatus};
 use super::shapes::{
-    ApiError, DatabaseStatus, DnsStatus, EngineState, EngineStatus, IndexStatus, ProxyStatus, Snapshot, Status,
-    WebhookStatus,
+    ApiError, DatabaseStatus, DnsStatus, EngineState, EngineStatus, IndexStatus, ProxyStatus, Snapshot,
+    Status, WebhookStatus,
 };
 use super::{Answers, Control, present};
 use crate::docker::EngineError;
@@ -23,7 +23,8 @@ impl Answers<GetSnapshot> for Control {
         let status = self.status().await?;
         let names = self.parts.store.workload_names().await?;
         let (revision, rows) = self.rows_and_revision().await?;
-        let containers = rows.iter().map(|row| present::container(row, &names, status.index.verified_at)).collect();
+        let containers =
+            rows.iter().map(|row| present::container(row, &names, status.index.verified_at)).collect();
         Ok(Snapshot { revision, containers, status })
     }
 }

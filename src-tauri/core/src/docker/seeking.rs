@@ -39,14 +39,20 @@ impl Seeking {
 #[async_trait]
 impl Engine for Seeking {
     fn endpoint(&self) -> String {
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(|engine| engine.endpoint());
+        let found = self
+            .found
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|engine| engine.endpoint());
         found.unwrap_or_else(|| discover::meant(&self.environment))
     }
 
     /// Finds the engine; where the endpoint is still the same one, the connections to it are kept.
     async fn identify(&self) -> Result<EngineIdentity, EngineError> {
         let (engine, choice) = discover::open(&self.environment).await?;
-        let known = self.found("identify").ok().filter(|known| known.endpoint() == choice.endpoint.to_string());
+        let known =
+            self.found("identify").ok().filter(|known| known.endpoint() == choice.endpoint.to_string());
         let engine = known.unwrap_or(engine);
         let identity = engine.identify().await?;
         self.take(engine);
