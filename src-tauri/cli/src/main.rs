@@ -1,1 +1,21 @@
-fn main(){}
+//! `tinyforge`: the command line, and the daemon without a window.
+//!
+//! [`args`] is what may be said, [`reach`] finds who answers, [`run`] asks and prints, [`render`] and [`text`] turn
+//! answers into text for people, [`serve`] is the daemon. Nothing here decides.
+
+mod args;
+mod moment;
+mod output;
+mod reach;
+mod render;
+mod run;
+mod serve;
+mod text;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    run::run(args::Arguments::parse())
+}

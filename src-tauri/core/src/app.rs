@@ -1,1 +1,230 @@
 //! The only place that knows every part: builds them, starts them and stops them in order.
+//!
+//! Start: lock, database, engine, subscribe, first pass, jobs, the command socket. Stop in reverse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::control::protocol::Desk;
+use crate::control::server::Server;
+use crate::control::shapes::{ApiError, Backup, ErrorCode};
+use crate::control::{Control, ControlParts};
+use crate::docker::fake::FakeEngine;
+use crate::docker::{EngineError, SharedEngine, seeking};
+use crate::events::{Bus, Event, Heard};
+use crate::home::Home;
+use crate::jobs::{self, Jobs};
+use crate::reconcile::{OwnActs, Parts, Reconciler, Rhythm};
+use crate::store::{Store, StoreError};
+
+/// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
+/// not hang the command.
+const FIRST_PASS: Duration = Duration::from_secs(15);
+/// Between two attempts to get the folder's lock.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// Which engine the core works on.
+#[derive(Clone, Default)]
+pub enum EngineChoice {
+    /// `DOCKER_HOST`, the Docker context, or the first of the usual sockets; sought anew whenever none answers.
+    #[default]
+    Discover,
+    /// The fake engine with a life of its own.
+    Demo,
+    /// One that the caller brings.
+    Given(SharedEngine),
+}
+
+pub struct AppOptions {
+    pub home: Home,
+    pub engine: EngineChoice,
+}
+
+/// The running core.
+pub struct App {
+    control: Control,
+    core: Core,
+    server: Option<Server>,
+    jobs: Option<Jobs>,
+}
+
+/// The store, the engine and what keeps the one true to the other.
+struct Core {
+    store: Store,
+    index: Reconciler,
+    rhythm: JoinHandle<()>,
+    /// The life of the demo's engine.
+    life: Option<JoinHandle<()>>,
+}
+
+impl App {
+    /// Starts the daemon: takes the folder, opens the database, watches the engine, opens the command socket.
+    pub async fn start(options: AppOptions) -> Result<Self, ApiError> {
+        let mut app = Self::without_a_socket(options).await?;
+        let desk = app.desk();
+        let started = app.control.started();
+        let jobs = vec![jobs::daily_backup(app.core.store.clone(), app.control.clock())];
+        app.jobs = Some(Jobs::start(jobs, &app.control.clock()));
+        match Server::start(app.control.home(), desk, started).await {
+            Ok(server) => app.server = Some(server),
+            Err(error) => {
+                app.stop().await;
+                return Err(error);
+            }
+        }
+        Ok(app)
+    }
+
+    async fn without_a_socket(options: AppOptions) -> Result<Self, ApiError> {
+        let bus = Bus::default();
+        let clock: SharedClock = Arc::new(SystemClock);
+        let folder = options.home.folder().to_path_buf();
+        let (opening, now) = (bus.clone(), clock.now());
+        let opened = tokio::task::spawn_blocking(move || Store::open(&folder, opening, now)).await;
+        let store = opened.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+        Self::upon(options, store, bus, clock, false).await
+    }
+
+    async fn upon(
+        options: AppOptions,
+        store: Store,
+        bus: Bus,
+        clock: SharedClock,
+        observes_only: bool,
+    ) -> Result<Self, ApiError> {
+        let (engine, life) = engine(options.engine)?;
+        let rhythm = read_rhythm(&store).await?;
+        let index = Reconciler::start(Parts {
+            engine: Arc::clone(&engine),
+            store: store.clone(),
+            bus: bus.clone(),
+            clock: Arc::clone(&clock),
+            own: OwnActs::default(),
+            rhythm,
+        });
+        info!(version = crate::VERSION, endpoint = %engine.endpoint(), "the index is watched");
+        let follow = tokio::spawn(follow_settings(bus.clone(), store.clone(), index.clone()));
+        let control = Control::new(ControlParts {
+            home: options.home,
+            engine,
+            store: store.clone(),
+            index: index.clone(),
+            bus,
+            started: clock.now(),
+            clock,
+            observes_only,
+        });
+        let core = Core { store, index, rhythm: follow, life };
+        Ok(Self { control, core, server: None, jobs: None })
+    }
+
+    /// What answers commands.
+    #[must_use]
+    pub fn desk(&self) -> Arc<dyn Desk> {
+        Arc::new(self.control.clone())
+    }
+
+    /// Returns once the first pass is through, the engine is known to be out of reach, or it took too long.
+    pub async fn settled(&self) {
+        let _ = tokio::time::timeout(FIRST_PASS, self.core.index.settled()).await;
+    }
+
+    /// Stops everything in the reverse order of its start; what lived in memory is written.
+    pub async fn stop(self) {
+        if let Some(server) = self.server {
+            server.stop().await;
+        }
+        if let Some(jobs) = self.jobs {
+            jobs.stop().await;
+        }
+        self.core.rhythm.abort();
+        self.core.index.stop().await;
+        if let Some(life) = self.core.life {
+            life.abort();
+        }
+        self.core.store.close().await;
+    }
+}
+
+/// For commands that only read, where no daemon runs: the index in memory, brought up to date by one pass. Nothing is
+/// written to the folder, which need not exist.
+pub async fn observe(home: &Home) -> Result<Arc<dyn Desk>, ApiError> {
+    let bus = Bus::default();
+    let folder = home.folder().to_path_buf();
+    let copying = bus.clone();
+    let copied =
+        tokio::task::spawn_blocking(move || Store::observe(&folder, copying, SystemClock.now())).await;
+    let store = copied.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+    let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
+    let app = App::upon(options, store, bus, Arc::new(SystemClock), true).await?;
+    app.settled().await;
+    Ok(app.desk())
+}
+
+/// For commands that act, where no daemon runs: takes the folder, waiting up to `wait` for another such command to
+/// be done with it.
+pub async fn work_in_place(home: &Home, wait: Duration) -> Result<App, ApiError> {
+    let until = tokio::time::Instant::now() + wait;
+    loop {
+        let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
+        match App::without_a_socket(options).await {
+            Ok(app) => {
+                app.settled().await;
+                return Ok(app);
+            }
+            Err(error) if is_locked(&error) && tokio::time::Instant::now() < until => {
+                tokio::time::sleep(LOCK_RETRY).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_locked(error: &ApiError) -> bool {
+    error.code == ErrorCode::Locked
+}
+
+fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<JoinHandle<()>>), EngineError> {
+    match choice {
+        EngineChoice::Given(engine) => Ok((engine, None)),
+        EngineChoice::Discover => Ok((seeking::from_environment(), None)),
+        EngineChoice::Demo => {
+            let (engine, life) = FakeEngine::demo(Timestamp::now)?;
+            Ok((Arc::new(engine), Some(tokio::spawn(life.go_on()))))
+        }
+    }
+}
+
+async fn read_rhythm(store: &Store) -> Result<Rhythm, StoreError> {
+    let pass = store.typed_settings().await?.pass_interval;
+    Ok(Rhythm { pass, ..Rhythm::default() })
+}
+
+/// A new pass interval holds from now on, without a restart.
+async fn follow_settings(bus: Bus, store: Store, index: Reconciler) {
+    let mut heard = bus.subscribe();
+    loop {
+        match heard.next().await {
+            Heard::Event(Event::SettingChanged { .. }) | Heard::Lagged(_) => {
+                if let Ok(rhythm) = read_rhythm(&store).await {
+                    index.pass_every(rhythm.pass).await;
+                }
+            }
+            Heard::Event(Event::IndexChanged(_) | Event::StatusChanged) => {}
+            Heard::Closed => return,
+        }
+    }
+}
+
+/// Puts a copy in the place of the database. No daemon may run: it takes the folder.
+pub async fn restore_backup(home: &Home, name: &str) -> Result<Backup, ApiError> {
+    let (folder, name) = (home.folder().to_path_buf(), name.to_owned());
+    let restored = tokio::task::spawn_blocking(move || Store::restore(&folder, &name, SystemClock.now())).await;
+    let restored = restored.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+    Ok(crate::control::backup(restored))
+}

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use crate::rules::diff::Change;
-use crate::rules::ids::RowId;
+use crate::rules::ids::{ContainerId, RowId, WorkloadId};
 use crate::rules::row::Row;
 
 /// How many announcements a slow subscriber may fall behind before it must ask for a snapshot. An announcement is
@@ -44,6 +44,11 @@ pub struct Recorded {
     /// The order of writing.
     pub seq: u64,
     pub row_id: RowId,
+    pub container_id: Option<ContainerId>,
+    /// The container's name when the line was written.
+    pub name: String,
+    pub workload_id: Option<WorkloadId>,
+    pub role: Option<String>,
     pub recorded_at: Timestamp,
     pub change: Change,
 }

@@ -14,6 +14,8 @@ pub mod clock;
 pub mod control;
 pub mod docker;
 pub mod events;
+pub mod home;
+pub mod jobs;
 pub mod reconcile;
 pub mod rules;
 pub mod store;

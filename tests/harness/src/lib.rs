@@ -1,3 +1,5 @@
-//! What the tests stand on.
+//! What the promises are checked with: stories on the fake engine, and a guard around a real one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod engine;
+pub mod world;

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::shapes::{
-    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, Status, Verification,
+    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, Status,
+    Verification,
 };
 use crate::rules::container::{State, WorkloadKind};
 

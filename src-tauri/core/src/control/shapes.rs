@@ -317,12 +317,19 @@ pub struct Patch {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Announcement {
     Patch(Patch),
-    Status(Status),
-    Setting { key: String, value: String },
+    Status(Box<Status>),
+    Setting {
+        key: String,
+        value: String,
+    },
     /// Some were missed: ask for a snapshot.
-    Lagged { missed: u64 },
+    Lagged {
+        missed: u64,
+    },
     /// The daemon is stopping, or the connection to it ended.
-    Gone { reason: String },
+    Gone {
+        reason: String,
+    },
 }
 
 /// Why a command failed, for programs.

@@ -88,8 +88,8 @@ fn over(wire: &Wire, answered: Option<Arc<Notify>>) -> Result<Docker, EngineErro
 
 #[async_trait]
 impl Engine for DockerEngine {
-    fn endpoint(&self) -> &str {
-        &self.wire.endpoint
+    fn endpoint(&self) -> String {
+        self.wire.endpoint.to_string()
     }
 
     async fn identify(&self) -> Result<EngineIdentity, EngineError> {
@@ -106,6 +106,10 @@ impl Engine for DockerEngine {
             api_version: version.api_version.unwrap_or_default(),
             system_time: engine_time(&info.system_time),
         })
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.within("ask for a sign of life", deadline::READ, self.docker.ping()).await.map(drop)
     }
 
     async fn list(&self) -> Result<Vec<Listed>, EngineError> {

@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod discover;
 pub mod endpoint;
 pub mod fake;
+pub mod seeking;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -31,10 +32,13 @@ pub type SharedEngine = Arc<dyn Engine>;
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// Where this door leads, for messages: `unix:///var/run/docker.sock`.
-    fn endpoint(&self) -> &str;
+    fn endpoint(&self) -> String;
 
     /// Who answers. The first call of every connection, and the one that tells another engine behind the same socket.
     async fn identify(&self) -> Result<EngineIdentity, EngineError>;
+
+    /// A sign of life, as cheap as the engine has one.
+    async fn ping(&self) -> Result<(), EngineError>;
 
     /// Every container in any state. Lags behind events by up to 600 ms: it only says which rows to inspect.
     async fn list(&self) -> Result<Vec<Listed>, EngineError>;

@@ -1,6 +1,11 @@
-//! Who or what brought a change about.
+//! Who or what brought a change about, judged from what the events said and what we were doing.
+//!
+//! An event's facts are evidence here and nowhere else: the state itself always comes from an inspect.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::container::State;
 
 /// The cause of a change, as far as there is evidence for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, specta::Type)]
@@ -22,4 +27,278 @@ pub enum Cause {
     Sleep,
     /// The evidence was lost.
     Unknown,
+}
+
+impl Cause {
+    pub const ALL: &'static [Self] = &[
+        Self::Own,
+        Self::Foreign,
+        Self::Compose,
+        Self::Exit,
+        Self::Oom,
+        Self::EngineRestart,
+        Self::Sleep,
+        Self::Unknown,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Foreign => "foreign",
+            Self::Compose => "compose",
+            Self::Exit => "exit",
+            Self::Oom => "oom",
+            Self::EngineRestart => "engine_restart",
+            Self::Sleep => "sleep",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|cause| cause.as_str() == word)
+    }
+}
+
+/// What an event said was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    Create,
+    Start,
+    Kill,
+    Die,
+    Stop,
+    Restart,
+    Pause,
+    Unpause,
+    Oom,
+    Rename,
+    Update,
+    Destroy,
+    Health,
+    Other,
+}
+
+/// What one event tells about a container since it was last looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clue {
+    pub deed: Deed,
+    pub at: Timestamp,
+    /// The signal of a kill, as its number or its name.
+    pub signal: Option<String>,
+    /// Whether Compose was seen at work on the container's project around that time.
+    pub compose: bool,
+}
+
+/// An operation of ours on a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnAct {
+    Start,
+    Stop,
+    Restart,
+}
+
+/// Why the index had to be looked over as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The first pass after our own start.
+    Boot,
+    /// The connection to the engine was lost and found again.
+    EngineAway,
+    /// The machine slept, or our process was frozen.
+    Asleep,
+    /// The wall clock jumped.
+    ClockJumped,
+    /// Someone asked for it.
+    Asked,
+}
+
+/// Everything a cause can be judged from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Oldest first.
+    pub clues: Vec<Clue>,
+    /// What we were doing to the container, or had just done.
+    pub own: Option<OwnAct>,
+    /// Set where the change was found by a pass after a doubt.
+    pub doubt: Option<Doubt>,
+}
+
+impl Evidence {
+    #[must_use]
+    pub fn last(&self, deed: Deed) -> Option<&Clue> {
+        self.clues.iter().rev().find(|clue| clue.deed == deed)
+    }
+
+    fn has(&self, deed: Deed) -> bool {
+        self.last(deed).is_some()
+    }
+
+    /// The kill that led to the death: the last one before it. A signal that the program survived is none.
+    fn fatal_kill(&self) -> Option<&Clue> {
+        let death = self.clues.iter().rposition(|clue| clue.deed == Deed::Die)?;
+        self.clues
+            .get(..death)?
+            .iter()
+            .rev()
+            .take_while(|clue| clue.deed != Deed::Start)
+            .find(|c| c.deed == Deed::Kill)
+    }
+}
+
+/// The causes that are left where no event tells.
+fn without_evidence(evidence: &Evidence) -> Cause {
+    match evidence.doubt {
+        Some(Doubt::EngineAway) => Cause::EngineRestart,
+        Some(Doubt::Asleep) => Cause::Sleep,
+        Some(Doubt::Boot | Doubt::ClockJumped | Doubt::Asked) | None => Cause::Unknown,
+    }
+}
+
+fn somebody(clue: &Clue) -> Cause {
+    if clue.compose { Cause::Compose } else { Cause::Foreign }
+}
+
+/// Why a container that had a process has none any more, or has another one.
+#[must_use]
+pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
+    if matches!(evidence.own, Some(OwnAct::Stop | OwnAct::Restart)) {
+        return Cause::Own;
+    }
+    if oom_killed || evidence.has(Deed::Oom) && evidence.has(Deed::Die) {
+        return Cause::Oom;
+    }
+    if let Some(kill) = evidence.fatal_kill() {
+        return somebody(kill);
+    }
+    if evidence.has(Deed::Die) {
+        return Cause::Exit;
+    }
+    without_evidence(evidence)
+}
+
+/// Why a container runs that did not. An engine that comes back starts what its policies say, and tells it by the
+/// same event as anybody's start.
+#[must_use]
+pub fn of_start(evidence: &Evidence, by_policy: bool) -> Cause {
+    if matches!(evidence.own, Some(OwnAct::Start | OwnAct::Restart)) {
+        return Cause::Own;
+    }
+    if evidence.doubt == Some(Doubt::EngineAway) {
+        return Cause::EngineRestart;
+    }
+    if by_policy {
+        return Cause::Exit;
+    }
+    evidence.last(Deed::Start).map_or_else(|| without_evidence(evidence), somebody)
+}
+
+/// Why a state changed in any other way.
+#[must_use]
+pub fn of_state(from: Option<State>, to: State, evidence: &Evidence) -> Cause {
+    let told_by = |deed| evidence.last(deed).map_or_else(|| without_evidence(evidence), somebody);
+    match to {
+        State::Paused => told_by(Deed::Pause),
+        State::Running if from == Some(State::Paused) => told_by(Deed::Unpause),
+        State::Created => told_by(Deed::Create),
+        State::Removing | State::Missing => told_by(Deed::Destroy),
+        State::Running
+        | State::Restarting
+        | State::Stopped
+        | State::Failed
+        | State::Deploying
+        | State::Unknown => without_evidence(evidence),
+    }
+}
+
+/// Why a container is no longer there. One that removes itself at its end is gone by its own exit.
+#[must_use]
+pub fn of_removal(evidence: &Evidence, auto_remove: bool, was_alive: bool) -> Cause {
+    if auto_remove && was_alive && evidence.has(Deed::Die) {
+        return of_end(evidence, false);
+    }
+    evidence.last(Deed::Destroy).map_or_else(|| without_evidence(evidence), somebody)
+}
+
+/// Why a name or an image is another one.
+#[must_use]
+pub fn of_rename(evidence: &Evidence) -> Cause {
+    evidence.last(Deed::Rename).map_or_else(|| without_evidence(evidence), somebody)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clue(deed: Deed) -> Clue {
+        Clue { deed, at: Timestamp::UNIX_EPOCH, signal: None, compose: false }
+    }
+
+    fn seen(deeds: &[Deed]) -> Evidence {
+        Evidence { clues: deeds.iter().copied().map(clue).collect(), ..Evidence::default() }
+    }
+
+    #[test]
+    fn the_same_end_has_a_different_cause_by_its_evidence() {
+        use Deed::{Die, Kill, Oom, Start, Stop};
+        let by_compose = Evidence {
+            clues: vec![Clue { compose: true, ..clue(Kill) }, clue(Die), clue(Stop)],
+            ..Evidence::default()
+        };
+        let ours = Evidence { own: Some(OwnAct::Stop), ..seen(&[Kill, Die, Stop]) };
+        let after = |doubt| Evidence { doubt: Some(doubt), ..Evidence::default() };
+        let cases = [
+            ("our own stop", ours, false, Cause::Own),
+            ("docker stop", seen(&[Kill, Die, Stop]), false, Cause::Foreign),
+            ("docker kill", seen(&[Kill, Die]), false, Cause::Foreign),
+            ("compose", by_compose, false, Cause::Compose),
+            ("the program", seen(&[Die]), false, Cause::Exit),
+            ("a survived signal, a restart, an exit", seen(&[Kill, Die, Start, Die]), false, Cause::Exit),
+            ("out of memory by event", seen(&[Oom, Die]), false, Cause::Oom),
+            ("out of memory by inspect alone", seen(&[Die]), true, Cause::Oom),
+            ("a child out of memory, then a kill", seen(&[Kill, Die]), false, Cause::Foreign),
+            ("found after the engine was away", after(Doubt::EngineAway), false, Cause::EngineRestart),
+            ("found after a sleep", after(Doubt::Asleep), false, Cause::Sleep),
+            ("found at our start", after(Doubt::Boot), false, Cause::Unknown),
+            ("nothing known", Evidence::default(), false, Cause::Unknown),
+        ];
+        for (what, evidence, oom_killed, expected) in cases {
+            assert_eq!(of_end(&evidence, oom_killed), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_ours_somebodys_the_policys_or_the_engines() {
+        let ours = Evidence { own: Some(OwnAct::Start), ..seen(&[Deed::Start]) };
+        assert_eq!(of_start(&ours, false), Cause::Own);
+        assert_eq!(of_start(&seen(&[Deed::Start]), false), Cause::Foreign);
+        assert_eq!(of_start(&seen(&[Deed::Die, Deed::Start]), true), Cause::Exit);
+        let away = Evidence { doubt: Some(Doubt::EngineAway), ..Evidence::default() };
+        assert_eq!(of_start(&away, false), Cause::EngineRestart);
+    }
+
+    #[test]
+    fn an_own_stop_does_not_explain_a_start() {
+        let stopping = Evidence { own: Some(OwnAct::Stop), ..seen(&[Deed::Start]) };
+        assert_eq!(of_start(&stopping, false), Cause::Foreign);
+        let starting = Evidence { own: Some(OwnAct::Start), ..seen(&[Deed::Die]) };
+        assert_eq!(of_end(&starting, false), Cause::Exit);
+    }
+
+    #[test]
+    fn a_container_that_removes_itself_went_by_its_own_exit() {
+        let run_rm = seen(&[Deed::Die, Deed::Destroy]);
+        assert_eq!(of_removal(&run_rm, true, true), Cause::Exit);
+        assert_eq!(of_removal(&run_rm, false, true), Cause::Foreign);
+        assert_eq!(of_removal(&Evidence::default(), false, false), Cause::Unknown);
+    }
+
+    #[test]
+    fn causes_read_back() {
+        for cause in Cause::ALL {
+            assert_eq!(Cause::parse(cause.as_str()), Some(*cause));
+            assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
+        }
+    }
 }

@@ -309,7 +309,8 @@ mod tests {
             let labels = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             ManagedContainer::from_labels(ContainerId::new("c"), "n".into(), State::Running, &labels)
         };
-        let whole = of(&[(labels::WORKLOAD_ID, "w"), (labels::WORKLOAD_KIND, "stack"), (labels::ROLE, "web")]);
+        let whole =
+            of(&[(labels::WORKLOAD_ID, "w"), (labels::WORKLOAD_KIND, "stack"), (labels::ROLE, "web")]);
         assert_eq!(whole.workload_id.as_deref(), Some("w"));
         assert_eq!(whole.workload_kind, Some(WorkloadKind::Stack));
         assert_eq!(whole.role.as_deref(), Some("web"));

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cause::Cause;
+use super::cause::{self, Cause, Deed, Evidence};
+use super::container::{Health, State};
+use super::row::Facts;
 
 /// What the history keeps of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, specta::Type)]
@@ -13,6 +15,25 @@ pub enum Field {
     Health,
     Image,
     Name,
+}
+
+impl Field {
+    pub const ALL: &'static [Self] = &[Self::State, Self::Health, Self::Image, Self::Name];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Health => "health",
+            Self::Image => "image",
+            Self::Name => "name",
+        }
+    }
+
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|field| field.as_str() == word)
+    }
 }
 
 /// One change, as it goes into the history.
@@ -28,4 +49,334 @@ pub struct Change {
     pub cause: Cause,
     /// The exit code, the signal, the engine's own sentence.
     pub detail: Option<String>,
+}
+
+/// The history of a container that had no row.
+#[must_use]
+pub fn appeared(after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Change> {
+    let created = after.container_created_at.unwrap_or(now);
+    let by = cause::of_state(None, State::Created, evidence);
+    if after.state == State::Created {
+        return vec![state_change(None, State::Created, created, by, after.error.clone())];
+    }
+    vec![state_change(None, after.state, since(after).unwrap_or(created), by, ending(after, evidence))]
+}
+
+/// The history between two observations of one container, oldest first.
+#[must_use]
+pub fn changed(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Change> {
+    let mut changes = state_changes(before, after, evidence, now);
+    if before.health != after.health {
+        changes.push(health_change(before.health, after.health, evidence, now));
+    }
+    if before.name != after.name {
+        let at = time_of(evidence, Deed::Rename).unwrap_or(now);
+        changes.push(text_change(Field::Name, &before.name, &after.name, at, evidence));
+    }
+    if (&before.image, &before.image_id) != (&after.image, &after.image_id) {
+        changes.push(text_change(Field::Image, &image(before), &image(after), now, evidence));
+    }
+    changes
+}
+
+/// The last line of a container that is gone.
+#[must_use]
+pub fn vanished(before: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
+    let at = time_of(evidence, Deed::Destroy).unwrap_or(now);
+    let cause = cause::of_removal(evidence, before.auto_remove, before.state.is_alive());
+    Change {
+        field: Field::State,
+        from: Some(before.state.to_string()),
+        to: Some(State::Missing.to_string()),
+        at,
+        cause,
+        detail: None,
+    }
+}
+
+/// A state that changed, with the end and the new start between two runs told apart.
+fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Change> {
+    let another_run = after.started_at != before.started_at && after.started_at.is_some();
+    let had_process = matches!(before.state, State::Running | State::Paused);
+    let policy = after.restart_count > before.restart_count;
+    match (had_process, after.state) {
+        (true, State::Running | State::Paused) if another_run => {
+            let mut changes = vec![ended(before.state, State::Stopped, after, evidence, now)];
+            changes.push(started(State::Stopped, after, evidence, policy, now));
+            changes.extend(paused_since_start(after, evidence, now));
+            changes
+        }
+        (_, state) if state == before.state && !ended_again(before, after) => vec![],
+        (true, State::Stopped | State::Failed | State::Restarting) => {
+            vec![ended(before.state, after.state, after, evidence, now)]
+        }
+        (false, State::Stopped | State::Failed) if before.state == State::Restarting => {
+            vec![ended(before.state, after.state, after, evidence, now)]
+        }
+        (false, State::Running | State::Paused) => {
+            let mut changes = vec![started(before.state, after, evidence, policy, now)];
+            changes.extend(paused_since_start(after, evidence, now));
+            changes
+        }
+        (false, State::Stopped | State::Failed | State::Restarting) if another_run => {
+            let begun = started(before.state, after, evidence, policy, now);
+            vec![begun, ended(State::Running, after.state, after, evidence, now)]
+        }
+        (_, to) => {
+            let at = time_of_state(to, evidence).unwrap_or(now);
+            let cause = cause::of_state(Some(before.state), to, evidence);
+            vec![state_change(Some(before.state), to, at, cause, after.error.clone())]
+        }
+    }
+}
+
+/// A whole run between two observations of a stopped container.
+fn ended_again(before: &Facts, after: &Facts) -> bool {
+    !after.state.is_alive() && before.started_at != after.started_at && after.started_at.is_some()
+}
+
+fn paused_since_start(after: &Facts, evidence: &Evidence, now: Timestamp) -> Option<Change> {
+    (after.state == State::Paused).then(|| {
+        let at = time_of(evidence, Deed::Pause).unwrap_or(now);
+        let cause = cause::of_state(Some(State::Running), State::Paused, evidence);
+        state_change(Some(State::Running), State::Paused, at, cause, None)
+    })
+}
+
+fn ended(from: State, to: State, after: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
+    let at = after.finished_at.or_else(|| time_of(evidence, Deed::Die)).unwrap_or(now);
+    let cause = cause::of_end(evidence, after.oom_killed);
+    state_change(Some(from), to, at, cause, ending(after, evidence))
+}
+
+fn started(from: State, after: &Facts, evidence: &Evidence, by_policy: bool, now: Timestamp) -> Change {
+    let at = after.started_at.unwrap_or(now);
+    let detail = by_policy.then(|| format!("restarted by its policy, {} so far", after.restart_count));
+    state_change(Some(from), State::Running, at, cause::of_start(evidence, by_policy), detail)
+}
+
+/// The exit code and the signal, in one line.
+fn ending(after: &Facts, evidence: &Evidence) -> Option<String> {
+    let code = after.exit_code.map(|code| format!("exit {code}"));
+    let signal =
+        evidence.last(Deed::Kill).and_then(|kill| kill.signal.as_deref()).map(|s| format!("signal {s}"));
+    let said = [code, signal, after.error.clone()];
+    let parts: Vec<String> = said.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn health_change(from: Health, to: Health, evidence: &Evidence, now: Timestamp) -> Change {
+    Change {
+        field: Field::Health,
+        from: Some(from.to_string()),
+        to: Some(to.to_string()),
+        at: time_of(evidence, Deed::Health).unwrap_or(now),
+        cause: Cause::Exit,
+        detail: None,
+    }
+}
+
+fn state_change(
+    from: Option<State>,
+    to: State,
+    at: Timestamp,
+    cause: Cause,
+    detail: Option<String>,
+) -> Change {
+    let from = from.map(|state| state.to_string());
+    Change { field: Field::State, from, to: Some(to.to_string()), at, cause, detail }
+}
+
+fn text_change(field: Field, from: &str, to: &str, at: Timestamp, evidence: &Evidence) -> Change {
+    let (from, to) = (Some(from.to_owned()), Some(to.to_owned()));
+    Change { field, from, to, at, cause: cause::of_rename(evidence), detail: None }
+}
+
+fn image(facts: &Facts) -> String {
+    if facts.image == facts.image_id {
+        facts.image.clone()
+    } else {
+        format!("{} {}", facts.image, facts.image_id)
+    }
+}
+
+/// Since when the container has been in its state, by its own times.
+fn since(facts: &Facts) -> Option<Timestamp> {
+    if facts.state.is_alive() { facts.started_at } else { facts.finished_at }
+}
+
+fn time_of(evidence: &Evidence, deed: Deed) -> Option<Timestamp> {
+    evidence.last(deed).map(|clue| clue.at)
+}
+
+fn time_of_state(to: State, evidence: &Evidence) -> Option<Timestamp> {
+    match to {
+        State::Paused => time_of(evidence, Deed::Pause),
+        State::Running => time_of(evidence, Deed::Unpause),
+        State::Removing | State::Missing => time_of(evidence, Deed::Destroy),
+        State::Created => time_of(evidence, Deed::Create),
+        State::Stopped | State::Failed | State::Restarting => time_of(evidence, Deed::Die),
+        State::Deploying | State::Unknown => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::cause::{Clue, OwnAct};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn facts(state: State) -> Facts {
+        Facts {
+            name: "web".into(),
+            image: "shop:v1".into(),
+            image_id: "sha256:1".into(),
+            state,
+            health: Health::None,
+            exit_code: None,
+            oom_killed: false,
+            restart_count: 0,
+            error: None,
+            ports: vec![],
+            labels: [].into(),
+            container_created_at: Some(at(0)),
+            started_at: (state != State::Created).then(|| at(1)),
+            finished_at: None,
+            restart_policy: "no".into(),
+            auto_remove: false,
+        }
+    }
+
+    fn seen(deeds: &[Deed]) -> Evidence {
+        let clue = |deed: &Deed| Clue { deed: *deed, at: at(50), signal: None, compose: false };
+        Evidence { clues: deeds.iter().map(clue).collect(), ..Evidence::default() }
+    }
+
+    /// `field from→to @second cause detail`, one line each.
+    fn told(changes: &[Change]) -> Vec<String> {
+        changes
+            .iter()
+            .map(|c| {
+                let second = c.at.as_second() - 1_800_000_000;
+                let from = c.from.as_deref().unwrap_or("-");
+                let to = c.to.as_deref().unwrap_or("-");
+                let detail = c.detail.as_deref().map(|d| format!(" ({d})")).unwrap_or_default();
+                format!("{} {from}→{to} @{second} {}{detail}", c.field.as_str(), c.cause.as_str())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn nothing_changed_is_no_history() {
+        for state in State::ALL {
+            assert_eq!(changed(&facts(*state), &facts(*state), &Evidence::default(), at(99)), vec![]);
+        }
+    }
+
+    #[test]
+    fn a_death_is_told_with_the_engines_time_and_the_exit_code() {
+        let dead = Facts { exit_code: Some(3), finished_at: Some(at(40)), ..facts(State::Stopped) };
+        let found = changed(&facts(State::Running), &dead, &seen(&[Deed::Die]), at(99));
+        assert_eq!(told(&found), ["state running→stopped @40 exit (exit 3)"]);
+    }
+
+    #[test]
+    fn a_restart_between_two_looks_is_an_end_and_a_start() {
+        let again = Facts { started_at: Some(at(60)), finished_at: Some(at(58)), ..facts(State::Running) };
+        let found =
+            changed(&facts(State::Running), &again, &seen(&[Deed::Kill, Deed::Die, Deed::Start]), at(99));
+        assert_eq!(
+            told(&found),
+            ["state running→stopped @58 foreign", "state stopped→running @60 foreign"],
+            "the exit code of the first run is gone, its end is not"
+        );
+    }
+
+    #[test]
+    fn a_whole_run_between_two_looks_is_a_start_and_an_end() {
+        let ran = Facts {
+            started_at: Some(at(60)),
+            finished_at: Some(at(61)),
+            exit_code: Some(0),
+            ..facts(State::Stopped)
+        };
+        let found = changed(&facts(State::Created), &ran, &seen(&[Deed::Start, Deed::Die]), at(99));
+        assert_eq!(
+            told(&found),
+            ["state created→running @60 foreign", "state running→stopped @61 exit (exit 0)"]
+        );
+        let before = Facts { finished_at: Some(at(5)), ..facts(State::Stopped) };
+        let found = changed(&before, &ran, &seen(&[Deed::Start, Deed::Die]), at(99));
+        assert_eq!(
+            told(&found),
+            ["state stopped→running @60 foreign", "state running→stopped @61 exit (exit 0)"]
+        );
+    }
+
+    #[test]
+    fn a_restart_loop_is_told_as_it_turns() {
+        let waiting = Facts {
+            restart_count: 1,
+            exit_code: Some(1),
+            finished_at: Some(at(40)),
+            ..facts(State::Restarting)
+        };
+        let found = changed(&facts(State::Running), &waiting, &seen(&[Deed::Die]), at(99));
+        assert_eq!(told(&found), ["state running→restarting @40 exit (exit 1)"]);
+        let up =
+            Facts { started_at: Some(at(60)), exit_code: None, state: State::Running, ..waiting.clone() };
+        let found = changed(&waiting, &up, &seen(&[Deed::Start]), at(99));
+        assert_eq!(told(&found), ["state restarting→running @60 foreign"]);
+        let given_up = Facts { state: State::Stopped, finished_at: Some(at(70)), ..waiting.clone() };
+        let found = changed(&waiting, &given_up, &seen(&[Deed::Die]), at(99));
+        assert_eq!(told(&found), ["state restarting→stopped @70 exit (exit 1)"]);
+    }
+
+    #[test]
+    fn pause_and_unpause_take_the_events_time() {
+        let found = changed(&facts(State::Running), &facts(State::Paused), &seen(&[Deed::Pause]), at(99));
+        assert_eq!(told(&found), ["state running→paused @50 foreign"]);
+        let found = changed(&facts(State::Paused), &facts(State::Running), &seen(&[Deed::Unpause]), at(99));
+        assert_eq!(told(&found), ["state paused→running @50 foreign"]);
+        let found = changed(&facts(State::Paused), &facts(State::Running), &Evidence::default(), at(99));
+        assert_eq!(told(&found), ["state paused→running @99 unknown"], "no event: the time it was found");
+    }
+
+    #[test]
+    fn health_name_and_image_are_told_beside_the_state() {
+        let mut after = facts(State::Running);
+        after.health = Health::Unhealthy;
+        after.name = "web-2".into();
+        after.image = "shop:v2".into();
+        let found = changed(&facts(State::Running), &after, &seen(&[Deed::Rename]), at(99));
+        assert_eq!(
+            told(&found),
+            [
+                "health none→unhealthy @99 exit",
+                "name web→web-2 @50 foreign",
+                "image shop:v1 sha256:1→shop:v2 sha256:1 @99 foreign",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_first_look_tells_the_state_it_finds() {
+        let found = appeared(&facts(State::Created), &seen(&[Deed::Create]), at(99));
+        assert_eq!(told(&found), ["state -→created @0 foreign"]);
+        let found = appeared(&facts(State::Running), &seen(&[Deed::Create, Deed::Start]), at(99));
+        assert_eq!(told(&found), ["state -→running @1 foreign"]);
+        let found = appeared(&facts(State::Running), &Evidence::default(), at(99));
+        assert_eq!(told(&found), ["state -→running @1 unknown"]);
+    }
+
+    #[test]
+    fn our_own_restart_explains_both_halves() {
+        let again = Facts { started_at: Some(at(60)), finished_at: Some(at(58)), ..facts(State::Running) };
+        let ours = Evidence { own: Some(OwnAct::Restart), ..seen(&[Deed::Kill, Deed::Die, Deed::Start]) };
+        let found = changed(&facts(State::Running), &again, &ours, at(99));
+        assert_eq!(told(&found), ["state running→stopped @58 own", "state stopped→running @60 own"]);
+    }
 }

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod labels;
 pub mod missing;
 pub mod pace;
+pub mod plan;
 pub mod row;
 pub mod time;
 pub mod verdict;

@@ -33,7 +33,11 @@ pub struct Row {
 /// Who owns a container, and by which claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    Workload { id: WorkloadId, kind: WorkloadKind, role: String },
+    Workload {
+        id: WorkloadId,
+        kind: WorkloadKind,
+        role: String,
+    },
     Foreign {
         /// Why a claim was turned down, where there was one.
         reason: Option<String>,

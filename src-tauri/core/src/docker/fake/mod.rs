@@ -41,6 +41,7 @@ pub struct FakeEngine {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Call {
     Identify,
+    Ping,
     List,
     ListManaged,
     Inspect,
@@ -51,8 +52,9 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Identify,
+        Self::Ping,
         Self::List,
         Self::ListManaged,
         Self::Inspect,
@@ -510,8 +512,8 @@ impl Drop for InspectUnderWay<'_> {
 
 #[async_trait]
 impl Engine for FakeEngine {
-    fn endpoint(&self) -> &str {
-        &self.endpoint
+    fn endpoint(&self) -> String {
+        self.endpoint.to_string()
     }
 
     async fn identify(&self) -> Result<EngineIdentity, EngineError> {
@@ -529,6 +531,15 @@ impl Engine for FakeEngine {
                 }
             };
             self.answer(tried, mishap, identity).await
+        })
+        .await
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        let tried = "ask for a sign of life";
+        self.within(tried, deadline::READ, async {
+            let mishap = self.reach(Call::Ping, tried).await?;
+            self.answer(tried, mishap, ()).await
         })
         .await
     }

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Measures the figures and prints each beside what it is compared with. Wants a quiet machine.
+. "$(dirname "$0")/lib.sh"
+scripts/setup.sh build run test
+scripts/ui.sh
+if [ -x scripts/engine.sh ]; then scripts/engine.sh; fi
+
+say "Building for release, as users run it"
+cargo build --release --workspace --bins
+cargo bench -p tinyforge-tests "$@"

@@ -1,0 +1,152 @@
+//! Pieces of text: times, sizes, and names made harmless. Pure.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// The same text without anything that steers a terminal or turns the reading direction: names, labels and the
+/// engine's own words come from others. Control characters become their visible pictures.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    text.chars().map(visible).collect()
+}
+
+fn visible(character: char) -> char {
+    match character {
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER),
+        '\x7f' => '\u{2421}',
+        // C1 controls; soft hyphen; marks, embeddings and isolates of direction; separators; joiners; tags.
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
+        other => other,
+    }
+}
+
+/// `3 min ago`; after 30 days the date.
+#[must_use]
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(then.as_second());
+    match seconds {
+        ..=-2 => "in the future".to_owned(),
+        -1..1 => "now".to_owned(),
+        1..2_592_000 => format!("{} ago", span(seconds.unsigned_abs())),
+        _ => then.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string(),
+    }
+}
+
+/// The largest whole unit: `4 s`, `3 min`, `5 h`, `2 d`.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// The clock's time in the user's zone, with the day.
+#[must_use]
+pub fn clock(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let mut size = count as f64;
+    let mut unit = "B";
+    for larger in UNITS {
+        if size < 999.5 {
+            break;
+        }
+        size /= 1000.0;
+        unit = larger;
+    }
+    if size < 9.95 { format!("{size:.1} {unit}") } else { format!("{size:.0} {unit}") }
+}
+
+#[must_use]
+pub fn milliseconds(count: f64) -> String {
+    if count < 9.95 { format!("{count:.1} ms") } else { format!("{count:.0} ms") }
+}
+
+/// `1 row`, `2 rows`.
+#[must_use]
+pub fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_survives() {
+        let cases = [
+            ("shop-web_1", "shop-web_1"),
+            ("größe 日本 👋", "größe 日本 👋"),
+            ("a\x1b[31mred", "a␛[31mred"),
+            ("two\nlines\ttab", "two␊lines␉tab"),
+            ("\x7f\u{9b}31m", "␡\u{fffd}31m"),
+            ("abc\u{202e}fed", "abc\u{fffd}fed"),
+            ("\u{2066}x\u{2069}\u{200b}", "\u{fffd}x\u{fffd}\u{fffd}"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(plain(text), expected, "{text:?}");
+        }
+        for character in (0..=0x10_ffff).filter_map(char::from_u32) {
+            assert!(!plain(&character.to_string()).contains(char::is_control), "{character:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_told_as_one_would_say_them() {
+        let now: Timestamp = "2026-05-10T12:00:00Z".parse().unwrap();
+        let cases = [
+            ("2026-05-10T12:00:00Z", "now"),
+            ("2026-05-10T12:00:01Z", "now"),
+            ("2026-05-10T12:01:00Z", "in the future"),
+            ("2026-05-10T11:59:59Z", "1 s ago"),
+            ("2026-05-10T11:59:00Z", "1 min ago"),
+            ("2026-05-10T11:00:01Z", "59 min ago"),
+            ("2026-05-10T11:00:00Z", "1 h ago"),
+            ("2026-05-09T12:00:00Z", "1 d ago"),
+            ("2026-04-11T12:00:00Z", "29 d ago"),
+            ("2026-04-10T12:00:00Z", "2026-04-10"),
+            ("1970-01-01T00:00:00Z", "1970-01-01"),
+        ];
+        for (then, expected) in cases {
+            assert_eq!(ago(then.parse().unwrap(), now), expected, "{then}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_two_digits_and_a_unit() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (9949, "9.9 kB"),
+            (9950, "10 kB"),
+            (123_456, "123 kB"),
+            (999_600, "1.0 MB"),
+            (5_000_000_000, "5.0 GB"),
+            (u64::MAX, "18446744 TB"),
+        ];
+        for (count, expected) in cases {
+            assert_eq!(bytes(count), expected);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `start`, `stop`, `restart`: an explicit act of the user, and the only way by which this code stops anything.
+
+use futures_util::stream::{self, StreamExt};
+
+use super::commands::{Restart, Start, Stop};
+use super::shapes::{Acted, ApiError, ErrorCode};
+use super::{Answers, Control};
+use crate::rules::cause::OwnAct;
+use crate::rules::container::State;
+use crate::rules::ids::ContainerId;
+use crate::rules::row::Row;
+
+/// Acts at once: a stop may take its whole grace.
+const ACTS_AT_ONCE: usize = 8;
+
+impl Answers<Start> for Control {
+    async fn answer(&self, asked: Start) -> Result<Vec<Acted>, ApiError> {
+        self.act(OwnAct::Start, &asked.containers).await
+    }
+}
+
+impl Answers<Stop> for Control {
+    async fn answer(&self, asked: Stop) -> Result<Vec<Acted>, ApiError> {
+        self.act(OwnAct::Stop, &asked.containers).await
+    }
+}
+
+impl Answers<Restart> for Control {
+    async fn answer(&self, asked: Restart) -> Result<Vec<Acted>, ApiError> {
+        self.act(OwnAct::Restart, &asked.containers).await
+    }
+}
+
+impl Control {
+    /// Finds all that are named before anything is touched, then acts on each; the index tells what came of it.
+    async fn act(&self, act: OwnAct, named: &[String]) -> Result<Vec<Acted>, ApiError> {
+        if named.is_empty() {
+            return Err(ApiError::new(ErrorCode::Usage, "name at least one container"));
+        }
+        if self.parts.observes_only {
+            return Err(ApiError::new(ErrorCode::Internal, "this process only observes"));
+        }
+        let (_, rows) = self.rows_and_revision().await?;
+        let mut targets: Vec<(ContainerId, String)> = vec![];
+        for name in named {
+            let target = find(&rows, name)?;
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        self.reachable()?;
+        let acts = targets.into_iter().map(|(id, name)| self.act_on(act, id, name));
+        Ok(stream::iter(acts).buffered(ACTS_AT_ONCE).collect().await)
+    }
+
+    async fn act_on(&self, act: OwnAct, id: ContainerId, name: String) -> Acted {
+        let under_way = self.parts.index.own_acts().begin(&id, act);
+        let outcome = match act {
+            OwnAct::Start => self.parts.engine.start(&id).await,
+            OwnAct::Stop => self.parts.engine.stop(&id, None).await,
+            OwnAct::Restart => self.parts.engine.restart(&id, None).await,
+        };
+        if !matches!(&outcome, Err(error) if error.is_away()) {
+            self.parts.index.look(&id).await;
+        }
+        drop(under_way);
+        let state = self.state_of(&id).await;
+        let error = outcome.err().map(|error| format!("{error}. {}", error.cure()));
+        Acted { container_id: id.to_string(), name, state, error }
+    }
+
+    /// The state that the index then has; one that is gone is missing.
+    async fn state_of(&self, id: &ContainerId) -> State {
+        let rows = self.rows_and_revision().await.map(|(_, rows)| rows).unwrap_or_default();
+        let row = rows.iter().find(|row| row.container_id.as_ref() == Some(id));
+        row.map_or(State::Missing, |row| row.facts.state)
+    }
+
+    /// An act needs the engine now, not later.
+    pub(super) fn reachable(&self) -> Result<(), ApiError> {
+        match self.parts.index.pulse().link {
+            crate::reconcile::Link::Away(error) => Err(error.into()),
+            crate::reconcile::Link::Connected | crate::reconcile::Link::Seeking => Ok(()),
+        }
+    }
+}
+
+/// The one container of that name, id, or beginning of an id.
+fn find(rows: &[Row], wanted: &str) -> Result<(ContainerId, String), ApiError> {
+    let named = |row: &&Row| row.facts.name == wanted && row.facts.state != State::Missing;
+    let exact = |row: &&Row| row.container_id.as_ref().is_some_and(|id| id.as_str() == wanted);
+    let begins = |row: &&Row| {
+        !wanted.is_empty() && row.container_id.as_ref().is_some_and(|id| id.as_str().starts_with(wanted))
+    };
+    let found: Vec<&Row> = [
+        rows.iter().filter(exact).collect::<Vec<_>>(),
+        rows.iter().filter(named).collect(),
+        rows.iter().filter(begins).collect(),
+    ]
+    .into_iter()
+    .find(|found| !found.is_empty())
+    .unwrap_or_default();
+    match found.as_slice() {
+        [] => Err(ApiError::new(
+            ErrorCode::NotFound,
+            format!("there is no container {wanted:?}; `tinyforge ps --all` shows every one"),
+        )),
+        [row] => match &row.container_id {
+            Some(id) => Ok((id.clone(), row.facts.name.clone())),
+            None => Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("{wanted:?} is being deployed: it has no container yet"),
+            )),
+        },
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .filter_map(|row| {
+                    Some(format!("{} ({})", row.container_id.as_ref()?.short(), row.facts.name))
+                })
+                .collect();
+            Err(ApiError::new(
+                ErrorCode::Ambiguous,
+                format!("{wanted:?} may be any of {}; write more of the id", names.join(", ")),
+            ))
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! From domain types to the shapes that faces receive.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::shapes::{Container, HistoryEntry, LogEntry, Verdict};
+use crate::events::Recorded;
+use crate::rules::container::{State, pinned_digest};
+use crate::rules::diff::Change;
+use crate::rules::dispatch::Workload;
+use crate::rules::ids::WorkloadId;
+use crate::rules::row::{Owner, Row};
+use crate::rules::verdict;
+
+/// Workloads by id, for their names.
+pub(super) type Names = BTreeMap<WorkloadId, Workload>;
+
+/// A row as a face sees it. A running one was last seen when the index was last verified.
+pub(super) fn container(row: &Row, names: &Names, verified_at: Option<Timestamp>) -> Container {
+    let facts = &row.facts;
+    let judged = verdict::judge(facts);
+    let (workload_id, workload_kind, role) = match &row.owner {
+        Owner::Workload { id, kind, role } => (Some(id), Some(*kind), Some(role.clone())),
+        Owner::Foreign { .. } => (None, None, None),
+    };
+    Container {
+        id: row.id.to_string(),
+        workload_id: workload_id.map(ToString::to_string),
+        workload_kind,
+        workload_name: workload_id.and_then(|id| names.get(id)).map(|workload| workload.name.clone()),
+        role,
+        stage_id: row.decided.stage_id.clone(),
+        container_id: row.container_id.as_ref().map(ToString::to_string),
+        name: facts.name.clone(),
+        image: facts.image.clone(),
+        image_tag: row.decided.image_tag.clone(),
+        image_id: Some(facts.image_id.clone()).filter(|id| !id.is_empty()),
+        image_digest: pinned_digest(&facts.image).map(str::to_owned),
+        state: facts.state,
+        health: facts.health,
+        exit_code: facts.exit_code,
+        oom_killed: facts.oom_killed,
+        restart_count: facts.restart_count,
+        ports: facts.ports.clone(),
+        subdomain: row.decided.subdomain.clone(),
+        proxy_route_id: row.decided.proxy_route_id.clone(),
+        url: None,
+        release_id: row.decided.release_id.clone(),
+        verdict: Verdict { level: judged.level, text: judged.text },
+        created_at: facts.container_created_at.unwrap_or(row.created_at),
+        started_at: facts.started_at,
+        last_seen_at: last_seen(row, verified_at),
+        updated_at: row.updated_at,
+    }
+}
+
+fn last_seen(row: &Row, verified_at: Option<Timestamp>) -> Option<Timestamp> {
+    match row.facts.state {
+        State::Running | State::Paused => row.last_seen_at.max(verified_at),
+        State::Created
+        | State::Restarting
+        | State::Removing
+        | State::Stopped
+        | State::Failed
+        | State::Missing
+        | State::Deploying
+        | State::Unknown => row.last_seen_at,
+    }
+}
+
+pub(super) fn history(recorded_at: Timestamp, change: &Change) -> HistoryEntry {
+    HistoryEntry {
+        at: change.at,
+        recorded_at,
+        field: change.field,
+        from: change.from.clone(),
+        to: change.to.clone(),
+        cause: change.cause,
+        detail: change.detail.clone(),
+    }
+}
+
+pub(super) fn log_entry(recorded: &Recorded, workload_name: Option<String>) -> LogEntry {
+    LogEntry {
+        seq: recorded.seq,
+        container_id: recorded.container_id.as_ref().map(ToString::to_string),
+        name: recorded.name.clone(),
+        workload_name,
+        role: recorded.role.clone(),
+        entry: history(recorded.recorded_at, &recorded.change),
+    }
+}

@@ -1,0 +1,129 @@
+//! What is done every so often: a driver that knows each job's name, purpose and period, and how it last went.
+//!
+//! A job that fails or panics is tried again at its next turn and does not stop the others.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::clock::SharedClock;
+use crate::store::Store;
+
+/// How often it is looked whether a day has passed since the last daily copy: a machine that sleeps at night gets
+/// its copy within the hour after it wakes.
+const BACKUP_LOOK: Duration = Duration::from_secs(3_600);
+
+type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// Something to be done every so often.
+pub struct Job {
+    pub name: &'static str,
+    pub purpose: &'static str,
+    pub period: Duration,
+    pub work: Work,
+}
+
+/// How a job last went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    pub purpose: &'static str,
+    pub at: Timestamp,
+    pub error: Option<String>,
+}
+
+/// The running jobs. Dropping it ends them.
+pub struct Jobs {
+    turns: Arc<Mutex<BTreeMap<&'static str, Turn>>>,
+    tasks: JoinSet<()>,
+}
+
+impl Jobs {
+    #[must_use]
+    pub fn start(jobs: Vec<Job>, clock: &SharedClock) -> Self {
+        let turns = Arc::<Mutex<BTreeMap<&'static str, Turn>>>::default();
+        let mut tasks = JoinSet::new();
+        for job in jobs {
+            tasks.spawn(drive(job, Arc::clone(&turns), Arc::clone(clock)));
+        }
+        Self { turns, tasks }
+    }
+
+    #[must_use]
+    pub fn turns(&self) -> BTreeMap<&'static str, Turn> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the jobs; one that is at work is let go at its next wait.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+async fn drive(job: Job, turns: Arc<Mutex<BTreeMap<&'static str, Turn>>>, clock: SharedClock) {
+    loop {
+        let outcome = tokio::spawn((job.work)()).await;
+        let error = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(ended) => Some(format!("it panicked: {ended}")),
+        };
+        if let Some(error) = &error {
+            warn!(job = job.name, "{} failed: {error}", job.purpose);
+        }
+        let turn = Turn { purpose: job.purpose, at: clock.now(), error };
+        turns.lock().unwrap_or_else(PoisonError::into_inner).insert(job.name, turn);
+        tokio::time::sleep(job.period).await;
+    }
+}
+
+/// A copy of the database a day.
+#[must_use]
+pub fn daily_backup(store: Store, clock: SharedClock) -> Job {
+    let work = move || {
+        let (store, clock) = (store.clone(), Arc::clone(&clock));
+        Box::pin(async move {
+            store.backup_if_due(clock.now()).await.map(drop).map_err(|error| error.to_string())
+        }) as Pin<Box<_>>
+    };
+    Job { name: "backup", purpose: "a daily copy of the database", period: BACKUP_LOOK, work: Box::new(work) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_panics_is_tried_again_and_does_not_stop_the_others() {
+        let ran = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&ran);
+        let job = |name, work: Work| Job { name, purpose: "a test", period: Duration::from_secs(60), work };
+        let clock: SharedClock = Arc::new(SystemClock);
+        let jobs = Jobs::start(
+            vec![
+                job("panics", Box::new(|| Box::pin(async { panic!("on purpose") }))),
+                job(
+                    "counts",
+                    Box::new(move || {
+                        counted.fetch_add(1, Ordering::Relaxed);
+                        Box::pin(async { Ok(()) })
+                    }),
+                ),
+            ],
+            &clock,
+        );
+        tokio::time::sleep(Duration::from_secs(150)).await;
+        assert_eq!(ran.load(Ordering::Relaxed), 3);
+        let turns = jobs.turns();
+        assert!(turns["panics"].error.is_some());
+        assert_eq!(turns["counts"].error, None);
+        jobs.stop().await;
+    }
+}

@@ -1,0 +1,169 @@
+//! The event reader: it marks which containers to look at, and does nothing else.
+//!
+//! It must never wait for a database, a socket or a face: a reader that stalls slows the whole engine and silently
+//! loses events. Marks are bounded by the number of containers; the clues of one mark by [`CLUES`].
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::clock::SharedClock;
+use crate::docker::{Action, EngineEvent, EventStream};
+use crate::rules::cause::{Clue, Deed};
+use crate::rules::ids::ContainerId;
+use crate::rules::labels;
+
+/// Clues kept of one container between two looks; the latest tell most.
+const CLUES: usize = 16;
+/// How long after a sign of Compose's work on a project another event of it is put down to Compose.
+const COMPOSE_WORKS: Duration = Duration::from_secs(10);
+/// Compose projects remembered as being worked on.
+const COMPOSE_PROJECTS: usize = 256;
+
+/// What events left behind for the loop to fetch.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    marked: Mutex<Marked>,
+    fresh: Notify,
+}
+
+/// The marks since the loop last fetched them.
+#[derive(Debug, Default)]
+pub(super) struct Marked {
+    pub(super) clues: HashMap<ContainerId, VecDeque<Clue>>,
+    /// Events read since the start.
+    pub(super) events: u64,
+    /// The engine's time of the latest event.
+    pub(super) latest: Option<Timestamp>,
+    compose: HashMap<String, Duration>,
+}
+
+impl Marks {
+    fn lock(&self) -> MutexGuard<'_, Marked> {
+        self.marked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mark(&self, event: &EngineEvent, now: Duration) {
+        let mut marked = self.lock();
+        let compose = marked.is_compose_at_work(event, now);
+        marked.events += 1;
+        marked.latest = Some(marked.latest.map_or(event.at, |latest| latest.max(event.at)));
+        let clues = marked.clues.entry(event.container_id.clone()).or_default();
+        if clues.len() == CLUES {
+            clues.pop_front();
+        }
+        clues.push_back(clue(event, compose));
+        drop(marked);
+        self.fresh.notify_one();
+    }
+
+    /// Everything that was marked since the last call.
+    pub(super) fn take(&self) -> HashMap<ContainerId, VecDeque<Clue>> {
+        std::mem::take(&mut self.lock().clues)
+    }
+
+    pub(super) fn events(&self) -> u64 {
+        self.lock().events
+    }
+
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.lock().latest
+    }
+
+    /// Returns when something was marked.
+    pub(super) async fn marked(&self) {
+        self.fresh.notified().await;
+    }
+}
+
+impl Marked {
+    /// Compose labels what it creates; a create or a rename of its making shows that it is at work on the project.
+    fn is_compose_at_work(&mut self, event: &EngineEvent, now: Duration) -> bool {
+        let Some(project) = labels::value(&event.attributes, labels::COMPOSE_PROJECT) else { return false };
+        let sign = matches!(event.action, Action::Create | Action::Rename | Action::Destroy);
+        let at_work = self.compose.get(project).is_some_and(|at| now.saturating_sub(*at) < COMPOSE_WORKS);
+        if sign && (event.action == Action::Create || at_work) {
+            if self.compose.len() >= COMPOSE_PROJECTS {
+                self.compose.retain(|_, at| now.saturating_sub(*at) < COMPOSE_WORKS);
+            }
+            self.compose.insert(project.to_owned(), now);
+            return true;
+        }
+        at_work
+    }
+}
+
+/// Drains the stream into marks until it ends. Says why it ended.
+pub(super) async fn read(mut stream: EventStream, marks: &Marks, clock: &SharedClock) -> String {
+    while let Some(next) = stream.next().await {
+        match next {
+            Ok(event) => marks.mark(&event, clock.steady()),
+            Err(error) => return error.to_string(),
+        }
+    }
+    "the event stream ended".to_owned()
+}
+
+fn clue(event: &EngineEvent, compose: bool) -> Clue {
+    Clue { deed: deed(&event.action), at: event.at, signal: event.attributes.get("signal").cloned(), compose }
+}
+
+fn deed(action: &Action) -> Deed {
+    match action {
+        Action::Create => Deed::Create,
+        Action::Start => Deed::Start,
+        Action::Kill => Deed::Kill,
+        Action::Die => Deed::Die,
+        Action::Stop => Deed::Stop,
+        Action::Restart => Deed::Restart,
+        Action::Pause => Deed::Pause,
+        Action::Unpause => Deed::Unpause,
+        Action::Oom => Deed::Oom,
+        Action::Rename => Deed::Rename,
+        Action::Update => Deed::Update,
+        Action::Destroy => Deed::Destroy,
+        Action::HealthStatus(_) => Deed::Health,
+        Action::Other(_) => Deed::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::attributes;
+
+    fn event(id: &str, action: Action) -> EngineEvent {
+        let attributes = attributes([(labels::COMPOSE_PROJECT, "blog")]);
+        EngineEvent { container_id: ContainerId::new(id), action, at: Timestamp::UNIX_EPOCH, attributes }
+    }
+
+    #[test]
+    fn a_flood_on_one_container_leaves_one_mark_with_the_latest_clues() {
+        let marks = Marks::default();
+        for _ in 0..1_000 {
+            marks.mark(&event("a", Action::Rename), Duration::ZERO);
+        }
+        marks.mark(&event("a", Action::Die), Duration::ZERO);
+        let taken = marks.take();
+        assert_eq!(taken.len(), 1);
+        let clues = &taken[&ContainerId::new("a")];
+        assert_eq!(clues.len(), CLUES);
+        assert_eq!(clues.back().unwrap().deed, Deed::Die);
+        assert_eq!(marks.events(), 1_001);
+        assert!(marks.take().is_empty(), "fetched once");
+    }
+
+    #[test]
+    fn a_kill_beside_a_create_of_the_same_project_is_composes() {
+        let marks = Marks::default();
+        marks.mark(&event("new", Action::Create), Duration::from_secs(1));
+        marks.mark(&event("old", Action::Kill), Duration::from_secs(2));
+        assert!(marks.take()[&ContainerId::new("old")][0].compose);
+        marks.mark(&event("old", Action::Kill), Duration::from_secs(60));
+        assert!(!marks.take()[&ContainerId::new("old")][0].compose, "a minute later it is anybody's");
+    }
+}

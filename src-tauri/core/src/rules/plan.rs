@@ -1,0 +1,267 @@
+//! From what an inspect answered to what is written: which row, whose it is, and what its history gains.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::cause::Evidence;
+use super::container::{Observed, State};
+use super::diff::{self, Change};
+use super::dispatch::{self, Claims};
+use super::ids::{ContainerId, EngineId, RowId};
+use super::row::{Decided, Facts, Owner, Row};
+
+/// One row's write on the reconciler's path. It cannot name a column that the deployer decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowWrite {
+    /// A container that had no row.
+    Insert { row: Box<Row>, history: Vec<Change> },
+    /// A row as freshly observed. An absent row may take on another container here.
+    Observe {
+        id: RowId,
+        owner: Owner,
+        container_id: ContainerId,
+        facts: Box<Facts>,
+        last_seen_at: Option<Timestamp>,
+        history: Vec<Change>,
+    },
+    /// A workload's container that the engine no longer knows.
+    Missing { id: RowId, since: Timestamp, last_seen_at: Option<Timestamp>, history: Vec<Change> },
+    /// A foreign container that is gone: out of the index, into history.
+    Retire { id: RowId, history: Vec<Change> },
+}
+
+/// The rows of one engine, as they were last committed, with what a plan looks them up by.
+#[derive(Debug, Clone, Default)]
+pub struct IndexView {
+    rows: BTreeMap<RowId, Row>,
+    by_container: BTreeMap<ContainerId, RowId>,
+    /// Keys in use by other engines' rows.
+    taken: BTreeSet<RowId>,
+}
+
+impl IndexView {
+    #[must_use]
+    pub fn new(rows: impl IntoIterator<Item = Row>, taken: BTreeSet<RowId>) -> Self {
+        let mut view = Self { taken, ..Self::default() };
+        for row in rows {
+            view.put(row);
+        }
+        view
+    }
+
+    #[must_use]
+    pub fn of_container(&self, id: &ContainerId) -> Option<&Row> {
+        self.rows.get(self.by_container.get(id)?)
+    }
+
+    #[must_use]
+    pub fn row(&self, id: &RowId) -> Option<&Row> {
+        self.rows.get(id)
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn put(&mut self, row: Row) {
+        if let Some(old) = self.rows.get(&row.id).and_then(|old| old.container_id.clone()) {
+            self.by_container.remove(&old);
+        }
+        if let Some(container) = &row.container_id {
+            self.by_container.insert(container.clone(), row.id.clone());
+        }
+        self.rows.insert(row.id.clone(), row);
+    }
+
+    fn remove(&mut self, id: &RowId) {
+        if let Some(container) = self.rows.remove(id).and_then(|row| row.container_id) {
+            self.by_container.remove(&container);
+        }
+    }
+
+    /// Takes a write over, as the store does.
+    pub fn apply(&mut self, write: &RowWrite, now: Timestamp) {
+        match write {
+            RowWrite::Insert { row, .. } => self.put((**row).clone()),
+            RowWrite::Observe { id, owner, container_id, facts, last_seen_at, .. } => {
+                let Some(mut row) = self.rows.get(id).cloned() else { return };
+                row.owner = owner.clone();
+                row.container_id = Some(container_id.clone());
+                row.facts = (**facts).clone();
+                row.last_seen_at = *last_seen_at;
+                row.missing_since = None;
+                row.updated_at = now;
+                self.put(row);
+            }
+            RowWrite::Missing { id, since, last_seen_at, .. } => {
+                if let Some(row) = self.rows.get_mut(id) {
+                    row.facts.state = State::Missing;
+                    row.facts.health = super::container::Health::None;
+                    row.missing_since = Some(*since);
+                    row.last_seen_at = *last_seen_at;
+                    row.updated_at = now;
+                }
+            }
+            RowWrite::Retire { id, .. } => self.remove(id),
+        }
+    }
+
+    fn is_free(&self, id: &RowId) -> bool {
+        !self.rows.contains_key(id) && !self.taken.contains(id)
+    }
+}
+
+/// What the reconciler knows of the world when it plans.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    pub engine: &'a EngineId,
+    pub claims: &'a Claims,
+    pub now: Timestamp,
+    /// Up to when running rows were known to run.
+    pub verified_at: Option<Timestamp>,
+}
+
+/// What a fresh inspect makes of the index: nothing where it agrees.
+#[must_use]
+pub fn of_inspect(
+    view: &IndexView,
+    seen: &Observed,
+    evidence: &Evidence,
+    around: &Circumstances<'_>,
+) -> Option<RowWrite> {
+    let ruling = dispatch::owner_of(&seen.container_id, &seen.labels, around.claims);
+    let facts = Facts::of(seen);
+    if let Some(row) = view.of_container(&seen.container_id) {
+        return observe(row, ruling.owner, seen, facts, evidence, around);
+    }
+    match vacant_row(view, &ruling) {
+        Some(row) => observe(row, ruling.owner, seen, facts, evidence, around),
+        None => Some(insert(view, ruling.owner, seen, facts, evidence, around)),
+    }
+}
+
+/// What a 404 makes of the index.
+#[must_use]
+pub fn of_absence(
+    view: &IndexView,
+    id: &ContainerId,
+    evidence: &Evidence,
+    around: &Circumstances<'_>,
+) -> Option<RowWrite> {
+    let row = view.of_container(id)?;
+    if row.facts.state == State::Missing {
+        return None;
+    }
+    let change = diff::vanished(&row.facts, evidence, around.now);
+    let (id, since) = (row.id.clone(), change.at);
+    Some(match &row.owner {
+        Owner::Workload { .. } => {
+            let ran_until = row.facts.state.is_alive().then_some(since).or(row.last_seen_at);
+            RowWrite::Missing { id, since, last_seen_at: ran_until, history: vec![change] }
+        }
+        Owner::Foreign { .. } => RowWrite::Retire { id, history: vec![Change { to: None, ..change }] },
+    })
+}
+
+/// The row under the deterministic key, or the one a legacy label names: only a placeholder of the same deploy, or
+/// one whose container is confirmed absent. A row whose container lives is never stolen.
+fn vacant_row<'a>(view: &'a IndexView, ruling: &dispatch::Ruling) -> Option<&'a Row> {
+    let Owner::Workload { id, role, .. } = &ruling.owner else { return None };
+    let by_key = view.row(&RowId::new(format!("{id}:{role}")));
+    let by_label = ruling.carried_over.as_ref().and_then(|row| view.row(row));
+    [by_label, by_key].into_iter().flatten().find(|row| {
+        let absent = row.facts.state == State::Missing && row.container_id.is_some();
+        (absent || is_placeholder_of(row, ruling.deploy_id.as_deref())) && row.owner == ruling.owner
+    })
+}
+
+fn is_placeholder_of(row: &Row, deploy: Option<&str>) -> bool {
+    row.container_id.is_none() && deploy.is_some() && row.decided.deploy_id.as_deref() == deploy
+}
+
+fn observe(
+    row: &Row,
+    owner: Owner,
+    seen: &Observed,
+    facts: Facts,
+    evidence: &Evidence,
+    around: &Circumstances<'_>,
+) -> Option<RowWrite> {
+    let same_container = row.container_id.as_ref() == Some(&seen.container_id);
+    if same_container && row.facts == facts && row.owner == owner {
+        return None;
+    }
+    let history = diff::changed(&row.facts, &facts, evidence, around.now);
+    Some(RowWrite::Observe {
+        id: row.id.clone(),
+        owner,
+        container_id: seen.container_id.clone(),
+        last_seen_at: last_seen(&facts, row.last_seen_at, around),
+        facts: Box::new(facts),
+        history,
+    })
+}
+
+fn insert(
+    view: &IndexView,
+    owner: Owner,
+    seen: &Observed,
+    facts: Facts,
+    evidence: &Evidence,
+    around: &Circumstances<'_>,
+) -> RowWrite {
+    let history = diff::appeared(&facts, evidence, around.now);
+    let row = Row {
+        id: new_key(view, &owner, &seen.container_id, around.engine),
+        engine_id: around.engine.clone(),
+        container_id: Some(seen.container_id.clone()),
+        last_seen_at: last_seen(&facts, None, around),
+        owner,
+        facts,
+        decided: Decided::default(),
+        created_at: around.now,
+        updated_at: around.now,
+        missing_since: None,
+        legacy_instance_id: None,
+    };
+    RowWrite::Insert { row: Box::new(row), history }
+}
+
+/// When a container was last known to run: for one that ended the engine's own time, for a running one now.
+#[must_use]
+pub fn last_seen(facts: &Facts, before: Option<Timestamp>, around: &Circumstances<'_>) -> Option<Timestamp> {
+    match facts.state {
+        State::Running | State::Paused => Some(around.now),
+        State::Restarting | State::Stopped | State::Failed | State::Removing | State::Created => {
+            facts.finished_at.or(before)
+        }
+        State::Missing | State::Deploying | State::Unknown => before,
+    }
+}
+
+/// The deterministic key where it is free, else longer and longer ones.
+fn new_key(view: &IndexView, owner: &Owner, container: &ContainerId, engine: &EngineId) -> RowId {
+    let base = match owner {
+        Owner::Workload { id, role, .. } => format!("{id}:{role}"),
+        Owner::Foreign { .. } => format!("foreign:{}", container.short()),
+    };
+    let candidates = [
+        base.clone(),
+        format!("{base}:{}", container.short()),
+        format!("{base}:{container}"),
+        format!("{base}:{container}@{engine}"),
+    ];
+    let free = candidates.iter().find(|key| view.is_free(&RowId::new(key.as_str())));
+    RowId::new(free.unwrap_or(&candidates[3]).as_str())
+}

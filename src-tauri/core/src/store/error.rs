@@ -1,0 +1,155 @@
+//! What can go wrong with the database, by what was tried, each with its cure.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Retryable by itself: [`StoreError::Busy`]. Needs somebody: every other.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Who holds it, as far as the lock file tells.
+    #[error("another tinyforge holds {0}; attach to it, or stop it first")]
+    Locked(String),
+    #[error(
+        "the database {path} was written by a newer tinyforge (schema {found}; this one knows {known}): \
+         nothing was changed; update tinyforge, or point TINYFORGE_HOME at another folder"
+    )]
+    Newer { path: String, found: u32, known: u32 },
+    #[error(
+        "the database was locked by another program for too long while {during}; \
+         close whatever has tinyforge.db open and try again"
+    )]
+    Busy { during: String },
+    #[error("no space is left for the database while {during}; free some and try again")]
+    DiskFull { during: String },
+    #[error(
+        "the database may not be written while {during}: check the owner and the permissions of the data folder, \
+         and that its file system is not mounted read-only"
+    )]
+    ReadOnly { during: String },
+    #[error("the database's file could not be read or written while {during} ({reason}); check the disk")]
+    Io { during: String, reason: String },
+    #[error(
+        "the database is damaged ({reason}, while {during}); restart tinyforge: \
+         it sets the file aside and rebuilds the index"
+    )]
+    Damaged { during: String, reason: String },
+    #[error(
+        "{what} {path} failed: {source}; check the owner, the permissions and the space of the data folder"
+    )]
+    Folder { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(
+        "migration {migration}, statement {statement} failed: {reason}; the database was left as it was{backup}"
+    )]
+    Migration { migration: String, statement: usize, reason: String, backup: String },
+    #[error("the database's schema is not the expected one after all migrations: {0}")]
+    SchemaDiffers(String),
+    #[error("the migration was interrupted before it was done; the database was left as it was")]
+    Interrupted,
+    #[error("there is no setting {key:?}; there are: {known}")]
+    NoSuchSetting { key: String, known: String },
+    #[error("{key} cannot be {value:?}: {allowed}")]
+    BadSetting { key: String, value: String, allowed: String },
+    #[error("no container is called {0:?}, none has that id, and the history knows none")]
+    NoSuchContainer(String),
+    #[error("{query:?} fits several containers: {}; give more of the id", candidates.join(", "))]
+    AmbiguousContainer { query: String, candidates: Vec<String> },
+    #[error("there is no backup {0:?}; `tinyforge backup list` names them")]
+    NoSuchBackup(String),
+    #[error("the backup {name} cannot be used: {reason}")]
+    BadBackup { name: String, reason: String },
+    #[error("a database in memory has no {0}")]
+    InMemory(&'static str),
+    /// What was asked contradicts what the index holds; nothing of it was written.
+    #[error("{0}; nothing was written")]
+    Conflict(String),
+    #[error("the database refused {during}: {reason}")]
+    Refused { during: String, reason: String },
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// A failure of SQLite before it is said what was tried. Never leaves this folder.
+pub(super) type Sql<T> = Result<T, rusqlite::Error>;
+
+impl StoreError {
+    pub(super) fn folder(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Folder { what, path, source }
+    }
+
+    pub(super) fn sql(during: &str, error: rusqlite::Error) -> Self {
+        let during = during.to_owned();
+        let Some(code) = error.sqlite_error_code() else {
+            return Self::Refused { during, reason: error.to_string() };
+        };
+        let reason = error.to_string();
+        match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy { during },
+            ErrorCode::DiskFull => Self::DiskFull { during },
+            ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied => {
+                Self::ReadOnly { during }
+            }
+            ErrorCode::SystemIoFailure => Self::Io { during, reason },
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged { during, reason },
+            _ => Self::Refused { during, reason },
+        }
+    }
+}
+
+/// Says what was tried.
+pub(super) trait During<T> {
+    fn during(self, what: &str) -> Result<T, StoreError>;
+}
+
+impl<T> During<T> for Sql<T> {
+    fn during(self, what: &str) -> Result<T, StoreError> {
+        self.map_err(|error| StoreError::sql(what, error))
+    }
+}
+
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn each_kind_of_weather_has_its_own_error_and_cure() {
+        let of =
+            |code| StoreError::sql("trying", rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        assert!(matches!(of(ffi::SQLITE_BUSY), StoreError::Busy { .. }));
+        assert!(matches!(of(ffi::SQLITE_FULL), StoreError::DiskFull { .. }));
+        assert!(matches!(of(ffi::SQLITE_READONLY), StoreError::ReadOnly { .. }));
+        assert!(matches!(of(ffi::SQLITE_CANTOPEN), StoreError::ReadOnly { .. }));
+        assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), StoreError::Io { .. }));
+        assert!(matches!(of(ffi::SQLITE_CORRUPT), StoreError::Damaged { .. }));
+        assert!(matches!(of(ffi::SQLITE_NOTADB), StoreError::Damaged { .. }));
+        assert!(matches!(of(ffi::SQLITE_CONSTRAINT), StoreError::Refused { .. }));
+        for code in
+            [ffi::SQLITE_BUSY, ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR, ffi::SQLITE_CORRUPT]
+        {
+            let text = of(code).to_string();
+            assert!(
+                text.contains("while trying") && text.contains(';') || text.contains(": check"),
+                "{text}"
+            );
+        }
+    }
+
+    /// As a full disk does: the page that is needed cannot be had.
+    #[test]
+    fn a_database_that_cannot_grow_says_that_no_space_is_left() {
+        let db = super::super::connection::in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (x); PRAGMA max_page_count = 4").unwrap();
+        let error = db.execute("INSERT INTO t VALUES (zeroblob(100000))", []).during("writing").unwrap_err();
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    }
+}

@@ -1,0 +1,205 @@
+//! Without a daemon: reading only observes, acting works in place.
+
+use std::thread;
+
+use serde_json::Value;
+
+use crate::sandbox::{Ran, Running, Sandbox};
+
+/// Every command that only reads, and the code it leaves with where there is no engine.
+const READING: &[(&[&str], i32)] = &[
+    (&["status"], 0),
+    (&["ps"], 0),
+    (&["ps", "--all"], 0),
+    (&["at", "10m"], 0),
+    (&["events"], 0),
+    (&["history", "nobody"], 1),
+    (&["verify"], 3),
+    (&["doctor"], 1),
+    (&["settings"], 0),
+    (&["settings", "get", "stale_threshold_days"], 0),
+    (&["backup", "list"], 0),
+];
+
+/// Those that show the index, which may be old.
+const FROM_THE_INDEX: &[&[&str]] = &[&["status"], &["ps"], &["at", "10m"], &["events"]];
+
+#[test]
+fn without_an_engine_the_index_answers_with_its_age_and_what_needs_the_engine_exits_3() {
+    let sandbox = Sandbox::new();
+    for (args, code) in READING {
+        sandbox.run(args).exits(*code);
+    }
+    for args in FROM_THE_INDEX {
+        sandbox.run(args).exits(0).tells("the engine cannot be reached").tells("never verified");
+    }
+    for act in ["start", "stop", "restart"] {
+        sandbox.run(&[act, "nobody"]).exits(3).says_nothing().tells("no-engine.sock");
+    }
+}
+
+#[test]
+fn with_json_there_is_one_document_on_standard_output() {
+    let sandbox = Sandbox::new();
+    for (args, code) in READING {
+        let ran = sandbox.run(&[args, &["--json"][..]].concat()).exits(*code);
+        if *code == 0 || args == &["doctor"] {
+            assert!(ran.json().is_array() || ran.json().is_object(), "{ran:?}");
+        } else {
+            ran.says_nothing();
+        }
+    }
+    let status = sandbox.run(&["status", "--json"]).json();
+    for part in ["version", "pid", "uptime_s", "engine", "index", "database", "proxy", "webhook", "dns"] {
+        assert!(!status[part].is_null(), "no {part} in {status:#}");
+    }
+    assert_eq!(status["engine"]["state"], "absent");
+    assert_eq!(sandbox.run(&["ps", "--json"]).json(), Value::Array(Vec::new()));
+    let findings = sandbox.run(&["doctor", "--json"]).json();
+    let engine = findings.as_array().unwrap().iter().find(|finding| finding["part"] == "engine").unwrap();
+    assert_eq!(engine["state"], "fail");
+    assert!(engine["cure"].is_string(), "{findings:#}");
+}
+
+#[test]
+fn reading_where_nothing_is_makes_nothing() {
+    let sandbox = Sandbox::new();
+    for (args, code) in READING {
+        sandbox.run(args).exits(*code);
+    }
+    assert!(!sandbox.home().exists());
+    assert_eq!(std::fs::read_dir(sandbox.path().join("run")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(sandbox.path().join("user")).unwrap().count(), 0);
+}
+
+#[test]
+fn reading_leaves_every_file_as_it_is() {
+    let sandbox = Sandbox::used();
+    reading_changes_nothing_in(&sandbox);
+}
+
+#[test]
+fn reading_leaves_what_a_killed_daemon_left_as_it_is() {
+    let sandbox = Sandbox::used();
+    killed_daemon(&sandbox);
+    reading_changes_nothing_in(&sandbox);
+}
+
+#[test]
+fn reading_works_where_nothing_may_be_written() {
+    let sandbox = Sandbox::used();
+    let files = sandbox.files();
+    let closed = |mode| {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(sandbox.home(), permissions).unwrap();
+    };
+    closed(0o500);
+    sandbox.run(&["status"]).exits(0);
+    sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9");
+    closed(0o700);
+    assert_eq!(files, sandbox.files());
+}
+
+#[track_caller]
+fn reading_changes_nothing_in(sandbox: &Sandbox) {
+    let before = sandbox.files();
+    assert!(before.keys().any(|path| path.ends_with("tinyforge.db")), "{:?}", before.keys());
+    for (args, code) in READING {
+        sandbox.run(args).exits(*code);
+        let after = sandbox.files();
+        let names = |files: &std::collections::BTreeMap<_, _>| files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&before), names(&after), "{args:?} made or removed a file");
+        for (path, facts) in &before {
+            assert!(facts == &after[path], "{args:?} changed {}", path.display());
+        }
+    }
+}
+
+fn killed_daemon(sandbox: &Sandbox) {
+    let mut daemon: Running = sandbox.serve(&[]);
+    daemon.signal(rustix::process::Signal::KILL);
+    assert_eq!(daemon.ends(), None);
+    assert!(sandbox.home().join("daemon.json").exists(), "a killed daemon takes nothing away");
+}
+
+#[test]
+fn after_kill_9_the_next_command_works() {
+    let sandbox = Sandbox::new();
+    killed_daemon(&sandbox);
+    sandbox.run(&["status"]).exits(0).says("no daemon runs");
+    sandbox.run(&["settings", "set", "stale_threshold_days", "5"]).exits(0);
+    let daemon = sandbox.serve(&[]);
+    sandbox.run(&["status"]).exits(0).says(&format!("pid {}", daemon.pid()));
+}
+
+#[test]
+fn settings_are_checked_stored_and_shown() {
+    let sandbox = Sandbox::new();
+    let of_key = |ran: &Ran| ran.json()["value"].clone();
+    let before = sandbox.run(&["settings", "get", "stale_threshold_days", "--json"]).exits(0);
+    assert_eq!(of_key(&before), "7", "the contract's default");
+    let set = sandbox.run(&["settings", "set", "stale_threshold_days", "9", "--json"]).exits(0);
+    assert_eq!(of_key(&set), "9");
+    sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9").tells_nothing();
+    sandbox.run(&["settings"]).exits(0).says("stale_threshold_days");
+    let all = sandbox.run(&["settings", "--json"]).exits(0).json();
+    for setting in all.as_array().unwrap() {
+        for field in ["key", "value", "default", "explanation"] {
+            assert!(setting[field].is_string(), "{setting:#}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_the_database_can_be_made_listed_and_put_back() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["settings", "set", "stale_threshold_days", "9"]).exits(0);
+    let made = sandbox.run(&["backup", "create", "--json"]).exits(0).json();
+    let name = made["name"].as_str().unwrap();
+    assert_eq!(made["reason"], "manual");
+    sandbox.run(&["settings", "set", "stale_threshold_days", "5"]).exits(0);
+
+    let list = sandbox.run(&["backup", "list", "--json"]).exits(0).json();
+    assert!(list.as_array().unwrap().iter().any(|backup| backup["name"] == name), "{list:#}");
+    sandbox.run(&["backup", "restore", name]).exits(0).says(name);
+    sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9");
+    let list = sandbox.run(&["backup", "list", "--json"]).exits(0).json();
+    assert!(list.as_array().unwrap().iter().any(|backup| backup["reason"] == "before-restore"), "{list:#}");
+    sandbox.run(&["backup", "restore", "no-such-copy"]).exits(1).tells("no-such-copy");
+}
+
+#[test]
+fn a_daemon_that_runs_keeps_its_database_from_being_replaced() {
+    let sandbox = Sandbox::used();
+    let list = sandbox.run(&["backup", "list", "--json"]).exits(0).json();
+    let name = list[0]["name"].as_str().unwrap().to_owned();
+    let daemon = sandbox.serve(&[]);
+    sandbox.run(&["backup", "restore", &name]).exits(1).tells(&daemon.pid().to_string());
+}
+
+#[test]
+fn parallel_commands_without_a_daemon_wait_for_each_other() {
+    let sandbox = Sandbox::new();
+    thread::scope(|scope| {
+        let writers = (1..=6).map(|days| {
+            let sandbox = &sandbox;
+            scope.spawn(move || sandbox.run(&["settings", "set", "stale_threshold_days", &days.to_string()]))
+        });
+        let writers: Vec<_> = writers.collect();
+        let readers: Vec<_> = (0..6).map(|_| scope.spawn(|| sandbox.run(&["ps", "--json"]))).collect();
+        for run in writers.into_iter().chain(readers) {
+            run.join().unwrap().exits(0);
+        }
+    });
+    let days = sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).stdout;
+    assert!((1..=6).contains(&days.trim().parse::<u32>().unwrap()), "{days}");
+}
+
+#[test]
+fn a_data_folder_that_is_none_is_an_error_and_no_panic() {
+    let sandbox = Sandbox::new();
+    std::fs::write(sandbox.home(), "I am a file").unwrap();
+    sandbox.run(&["settings", "set", "stale_threshold_days", "5"]).exits(1).tells("data");
+    sandbox.run(&["serve"]).exits(1).tells("data");
+    assert_eq!(std::fs::read(sandbox.home()).unwrap(), b"I am a file");
+}

@@ -1,0 +1,144 @@
+//! `tinyforge serve`: one for a folder, found by every command, gone without a trace.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
+
+#[test]
+fn a_daemon_says_in_one_line_what_it_does_and_where() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    for part in [&sandbox.home().display().to_string(), &daemon.pid().to_string(), "no-engine.sock"] {
+        assert!(daemon.greeting.contains(part), "no {part} in {:?}", daemon.greeting);
+    }
+}
+
+#[test]
+fn commands_ask_the_daemon() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    let status = sandbox.run(&["status", "--json"]).exits(0).json();
+    assert_eq!(status["pid"], daemon.pid());
+    sandbox.run(&["status"]).exits(0).says(&format!("daemon with pid {}", daemon.pid()));
+    sandbox.run(&["settings", "set", "stale_threshold_days", "3"]).exits(0);
+    sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("3");
+    sandbox.run(&["backup", "create"]).exits(0);
+    sandbox.run(&["ps"]).exits(0).tells("the engine cannot be reached");
+    sandbox.run(&["verify"]).exits(3);
+    sandbox.run(&["stop", "nobody"]).exits(3);
+    sandbox.run(&["history", "nobody"]).exits(1);
+}
+
+#[test]
+fn many_commands_at_once_ask_one_daemon() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    thread::scope(|scope| {
+        let runs: Vec<_> = (0..12).map(|_| scope.spawn(|| sandbox.run(&["status", "--json"]))).collect();
+        for run in runs {
+            assert_eq!(run.join().unwrap().exits(0).json()["pid"], daemon.pid());
+        }
+    });
+}
+
+#[test]
+fn a_second_daemon_is_refused_at_once_and_told_who_is_there() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    let fastest = (0..3).map(|_| {
+        let second = sandbox.run(&["serve"]).exits(1).says_nothing().tells(&daemon.pid().to_string());
+        second.took
+    });
+    let fastest = fastest.min().unwrap();
+    assert!(fastest < Duration::from_secs(1), "it took {fastest:?}");
+    sandbox.run(&["status"]).exits(0).says(&format!("pid {}", daemon.pid()));
+}
+
+#[test]
+fn signals_end_it_in_order_and_nothing_of_it_is_left() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let sandbox = Sandbox::new();
+        let mut daemon = sandbox.serve(&[]);
+        let socket = socket(&sandbox);
+        assert!(socket.exists());
+        daemon.signal(signal);
+        assert_eq!(daemon.ends(), Some(0), "{signal:?}: {}", daemon.stderr());
+        assert!(!socket.exists(), "the socket is gone");
+        assert!(!sandbox.home().join("daemon.json").exists(), "the pointer is gone");
+        assert!(!sandbox.home().join("tinyforge.db-wal").exists(), "the database was closed in order");
+        sandbox.run(&["status"]).exits(0).says("no daemon runs");
+        sandbox.serve(&[]);
+    }
+}
+
+#[test]
+fn only_the_owner_can_look_into_what_it_makes() {
+    let sandbox = Sandbox::new();
+    let _daemon = sandbox.serve(&[]);
+    let files = sandbox.files();
+    assert!(files.keys().any(|path| path.starts_with(sandbox.home().join("logs"))), "{:?}", files.keys());
+    for (path, (_, mode, _)) in &files {
+        assert_eq!(mode & 0o077, 0, "{} is open to others: {mode:o}", path.display());
+    }
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&socket(&sandbox)), 0o600);
+    assert_eq!(mode(socket(&sandbox).parent().unwrap()), 0o700);
+}
+
+#[test]
+fn it_is_found_whatever_the_runtime_folder_of_the_one_who_asks() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    let output = sandbox.command(&["status"]).env_remove("XDG_RUNTIME_DIR").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("pid {}", daemon.pid())), "{output:?}");
+}
+
+#[test]
+fn a_frozen_daemon_is_told_and_not_waited_for() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    daemon.signal(Signal::STOP);
+    let ran = sandbox.run(&["status"]).exits(1).says_nothing().tells("frozen");
+    assert!(ran.took < PATIENCE / 2, "{ran:?}");
+    daemon.signal(Signal::CONT);
+    sandbox.run(&["status"]).exits(0).says(&format!("pid {}", daemon.pid()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn whoever_follows_the_events_is_told_when_the_daemon_goes() {
+    let sandbox = Sandbox::new();
+    let mut daemon = sandbox.serve(&[]);
+    let before = sockets(&daemon);
+    let mut follower = Running::start(sandbox.command(&["events", "--follow", "--json"]));
+    // The follower asks over one connection and listens on another.
+    let deadline = Instant::now() + PATIENCE;
+    while sockets(&daemon) < before + 2 {
+        assert!(Instant::now() < deadline, "nobody follows");
+        thread::sleep(GLANCE);
+    }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ends(), Some(0));
+    assert_eq!(follower.ends(), Some(1));
+    assert!(follower.stderr().contains("no more events"));
+}
+
+/// How many sockets the process holds.
+#[cfg(target_os = "linux")]
+fn sockets(process: &Running) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().filter_map(Result::ok);
+    let links = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+}
+
+/// Where the pointer says the daemon listens.
+fn socket(sandbox: &Sandbox) -> PathBuf {
+    let pointer = std::fs::read_to_string(sandbox.home().join("daemon.json")).unwrap();
+    let pointer: serde_json::Value = serde_json::from_str(&pointer).unwrap();
+    PathBuf::from(pointer["socket"].as_str().unwrap())
+}

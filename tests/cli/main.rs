@@ -1,0 +1,13 @@
+//! The promises of the command line, on the built program: its exit codes, its one document on standard output, what
+//! it leaves of a folder, and how a daemon begins and ends.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod alone;
+mod daemon;
+mod demo;
+mod engine;
+mod output;
+mod sandbox;
+mod usage;

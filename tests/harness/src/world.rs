@@ -1,0 +1,216 @@
+//! A small world for stories: the fake engine, the real reconciler, the real store in memory, and tokio's paused clock.
+//!
+//! Time passes only where a story waits, and then at once: a story of ten minutes takes milliseconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tinyforge_core::clock::{Clock, SharedClock};
+use tinyforge_core::docker::fake::FakeEngine;
+use tinyforge_core::events::{Bus, Event, Heard, IndexChange, Subscriber};
+use tinyforge_core::reconcile::{OwnActs, Parts, Pulse, Reconciler, Rhythm};
+use tinyforge_core::rules::container::{Observed, State, WorkloadKind};
+use tinyforge_core::rules::ids::{ContainerId, EngineId, WorkloadId};
+use tinyforge_core::rules::row::{Facts, Row};
+use tinyforge_core::rules::time::micros;
+use tinyforge_core::store::{NewShape, NewWorkload, Store};
+
+/// tokio's clock, with the fake engine's wall time; the wall may be set apart from it.
+#[derive(Clone)]
+pub struct StoryClock {
+    engine: FakeEngine,
+    began: tokio::time::Instant,
+    jump: Arc<std::sync::Mutex<jiff::SignedDuration>>,
+}
+
+impl StoryClock {
+    #[must_use]
+    pub fn of(engine: &FakeEngine) -> Self {
+        Self { engine: engine.clone(), began: tokio::time::Instant::now(), jump: Arc::default() }
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn jump(&self, by: jiff::SignedDuration) {
+        *self.jump.lock().unwrap() += by;
+    }
+}
+
+impl Clock for StoryClock {
+    fn now(&self) -> Timestamp {
+        micros(self.engine.now()).checked_add(*self.jump.lock().unwrap()).unwrap()
+    }
+
+    fn steady(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+pub struct World {
+    pub engine: FakeEngine,
+    pub store: Store,
+    pub bus: Bus,
+    pub clock: StoryClock,
+    pub index: Reconciler,
+    pub heard: Subscriber,
+}
+
+impl World {
+    /// A world whose reconciler has just been started.
+    #[must_use]
+    pub fn begin(engine: FakeEngine) -> Self {
+        let bus = Bus::default();
+        let store = Store::in_memory(bus.clone()).unwrap();
+        Self::begin_with(engine, store, bus)
+    }
+
+    /// The same on a store that has a past.
+    #[must_use]
+    pub fn begin_with(engine: FakeEngine, store: Store, bus: Bus) -> Self {
+        let clock = StoryClock::of(&engine);
+        let heard = bus.subscribe();
+        let index = Reconciler::start(Parts {
+            engine: Arc::new(engine.clone()),
+            store: store.clone(),
+            bus: bus.clone(),
+            clock: Arc::new(clock.clone()) as SharedClock,
+            own: OwnActs::default(),
+            rhythm: Rhythm::default(),
+        });
+        Self { engine, store, bus, clock, index, heard }
+    }
+
+    /// A world with one workload, whose first pass is through.
+    pub async fn begin_with_workload(engine: FakeEngine, name: &str, kind: WorkloadKind) -> Self {
+        let bus = Bus::default();
+        let store = Store::in_memory(bus.clone()).unwrap();
+        let shape = match kind {
+            WorkloadKind::Project => NewShape::Project { image: name.to_owned() },
+            WorkloadKind::Stack | WorkloadKind::Site => panic!("only projects so far"),
+        };
+        let workload = NewWorkload { id: WorkloadId::new(name), name: name.to_owned(), shape };
+        store.add_workload(workload, engine.now()).await.unwrap();
+        let mut world = Self::begin_with(engine, store, bus);
+        world.index.settled().await;
+        world.drain();
+        world
+    }
+
+    /// A world whose first pass is through.
+    pub async fn settled(engine: FakeEngine) -> Self {
+        let mut world = Self::begin(engine);
+        world.index.settled().await;
+        world.drain();
+        world
+    }
+
+    pub async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    #[must_use]
+    pub fn pulse(&self) -> Pulse {
+        self.index.pulse()
+    }
+
+    pub async fn rows(&self) -> Vec<Row> {
+        self.store.containers(Some(&self.engine.engine_id())).await.unwrap()
+    }
+
+    pub async fn rows_of(&self, engine: &str) -> Vec<Row> {
+        self.store.containers(Some(&EngineId::new(engine))).await.unwrap()
+    }
+
+    pub async fn row(&self, id: &ContainerId) -> Option<Row> {
+        self.rows().await.into_iter().find(|row| row.container_id.as_ref() == Some(id))
+    }
+
+    /// The row's state, in a word; `-` where there is no row.
+    pub async fn state(&self, id: &ContainerId) -> String {
+        self.row(id).await.map_or("-".to_owned(), |row| row.facts.state.to_string())
+    }
+
+    /// Waits until the index equals the engine, at most `within`, and tells how long it took.
+    pub async fn equal_within(&self, within: Duration) -> Duration {
+        let began = tokio::time::Instant::now();
+        loop {
+            let differences = self.differences().await;
+            if differences.is_empty() {
+                return began.elapsed();
+            }
+            assert!(
+                began.elapsed() < within,
+                "not equal after {:?}:\n{}\n{:?}",
+                began.elapsed(),
+                differences.join("\n"),
+                self.pulse()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What the index says otherwise than the engine, a line each.
+    pub async fn differences(&self) -> Vec<String> {
+        differences(&self.rows().await, &self.engine.truth())
+    }
+
+    /// The history of a container: `field from→to cause`, oldest first.
+    pub async fn story(&self, id: &ContainerId) -> Vec<String> {
+        let log = self.store.log(10_000).await.unwrap();
+        log.iter()
+            .filter(|line| line.recorded.container_id.as_ref() == Some(id))
+            .map(|line| {
+                let change = &line.recorded.change;
+                let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+                format!(
+                    "{} {}→{} {}",
+                    change.field.as_str(),
+                    text(&change.from),
+                    text(&change.to),
+                    change.cause.as_str()
+                )
+            })
+            .collect()
+    }
+
+    /// The index's announcements since the last call.
+    pub fn drain(&mut self) -> Vec<Arc<IndexChange>> {
+        let mut heard = vec![];
+        while let Some(event) = futures_util::FutureExt::now_or_never(self.heard.next()) {
+            match event {
+                Heard::Event(Event::IndexChanged(change)) => heard.push(change),
+                Heard::Event(_) => {}
+                Heard::Lagged(missed) => panic!("the story's subscriber lagged by {missed}"),
+                Heard::Closed => break,
+            }
+        }
+        heard
+    }
+}
+
+/// Rows against the truth, a line for each difference. Missing rows stand for what is gone.
+#[must_use]
+pub fn differences(rows: &[Row], truth: &BTreeMap<ContainerId, Observed>) -> Vec<String> {
+    let mut found = vec![];
+    let mut unseen: BTreeMap<&ContainerId, &Observed> = truth.iter().collect();
+    for row in rows {
+        let Some(id) = &row.container_id else { continue };
+        match unseen.remove(id) {
+            None if row.facts.state == State::Missing => {}
+            None => found.push(format!("{row}: not on the engine")),
+            Some(seen) if Facts::of(seen) != row.facts => {
+                found.push(format!(
+                    "{row}: the engine says {:?}, the index {:?}",
+                    Facts::of(seen),
+                    row.facts
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    found.extend(
+        unseen.into_values().map(|seen| format!("{} {}: no row", seen.container_id.short(), seen.name)),
+    );
+    found
+}

@@ -1,0 +1,51 @@
+//! Rows belong to an engine; identity is the id.
+
+use std::time::Duration;
+
+use harness::world::World;
+use tinyforge_core::docker::fake::{FakeEngine, Spec};
+
+const MOMENT: Duration = Duration::from_millis(50);
+
+#[tokio::test(start_paused = true)]
+async fn another_engine_behind_the_same_socket_has_its_own_rows_and_makes_nothing_missing() {
+    let engine = FakeEngine::new(1);
+    for n in 0..6 {
+        engine.run(Spec::named(&format!("first-{n}"))).unwrap();
+    }
+    let world = World::settled(engine.clone()).await;
+    let first = world.rows().await;
+    let first_id = engine.engine_id();
+    engine.go_away();
+    engine.become_another_engine("SECOND");
+    engine.come_back();
+    engine.run(Spec::named("second-0")).unwrap();
+    world.equal_within(Duration::from_secs(5)).await;
+    assert_eq!(world.rows().await.len(), 1);
+    let kept = world.rows_of(first_id.as_str()).await;
+    assert_eq!(kept, first, "the first engine's rows stand as they were");
+    engine.go_away();
+    engine.become_another_engine(first_id.as_str());
+    engine.come_back();
+    world.equal_within(Duration::from_secs(5)).await;
+    assert_eq!(world.rows().await.len(), 6);
+    assert_eq!(world.rows_of("SECOND").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn swapped_names_and_a_name_used_again_do_not_confuse_the_rows() {
+    let engine = FakeEngine::new(2);
+    let a = engine.run(Spec::named("aa")).unwrap();
+    let b = engine.run(Spec::named("bb")).unwrap();
+    let world = World::settled(engine.clone()).await;
+    let (row_a, row_b) = (world.row(&a).await.unwrap().id, world.row(&b).await.unwrap().id);
+    engine.rename(&a, "tmp").unwrap();
+    engine.rename(&b, "aa").unwrap();
+    engine.rename(&a, "bb").unwrap();
+    world.equal_within(MOMENT).await;
+    assert_eq!((world.row(&a).await.unwrap().id, world.row(&b).await.unwrap().id), (row_a.clone(), row_b));
+    engine.force_remove(&a).unwrap();
+    let c = engine.run(Spec::named("bb")).unwrap();
+    world.equal_within(MOMENT).await;
+    assert_ne!(world.row(&c).await.unwrap().id, row_a);
+}

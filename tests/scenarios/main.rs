@@ -1,0 +1,10 @@
+//! The index's promises as stories: the real reconciler and the real store on an engine that can be told to misbehave.
+//! Time is tokio's paused clock; nothing here sleeps.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod causes;
+mod identity;
+mod missing;
+mod quiet;
+mod sync;
+mod weather;

@@ -1,0 +1,12 @@
+//! The database's promises: what is written stays, whole or not at all, whatever happens in between.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod backup;
+mod damage;
+mod folder;
+mod index;
+mod legacy;
+mod migration;
+mod past;
+mod settings;
+mod world;
