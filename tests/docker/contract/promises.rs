@@ -8,7 +8,7 @@ use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::labels;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{Actor, Stage, actor};
+use crate::stage::{Actor, Checked, Stage, actor};
 
 pub async fn all(stage: &Stage) {
     the_engine_says_who_it_is(stage).await;
@@ -34,6 +34,7 @@ async fn the_engine_says_who_it_is(stage: &Stage) {
     assert_eq!(first.id, second.id, "the id is stable");
     assert!(!first.id.as_str().is_empty());
     assert_eq!(first.dialect, Dialect::Docker);
+    stage.door.ping().await.unwrap();
     assert!(first.version.split('.').count() >= 2 && first.api_version.starts_with("1."), "{first:?}");
     assert!(second.system_time >= first.system_time, "the engine's clock goes forward");
 }
@@ -157,7 +158,7 @@ async fn memory_that_runs_out_is_told(stage: &Stage) {
 
 async fn health_comes_by_event_and_only_counts_while_running(stage: &Stage) {
     let mut told = stage.listen().await;
-    let id = stage.run(Actor { health_check: true, ..actor("checked") });
+    let id = stage.run(Actor { checked: Checked::Often, ..actor("checked") });
     stage.set_health(&id, true);
     told.hears(&id, "health healthy").await;
     assert_eq!(stage.seen(&id).await.health, Health::Healthy);
@@ -166,15 +167,18 @@ async fn health_comes_by_event_and_only_counts_while_running(stage: &Stage) {
     // Nothing is told of the checks themselves.
     told.says(&id, &["health unhealthy"]).await;
     assert_eq!(stage.seen(&id).await.health, Health::Unhealthy);
-    stage.set_health(&id, true);
-    told.hears(&id, "health healthy").await;
+    stage.force_remove(&id);
+
+    // This one is checked so seldom that no check falls into its pause.
+    let id = stage.run(Actor { checked: Checked::Seldom, ..actor("seldom-checked") });
+    assert_eq!(stage.seen(&id).await.health, Health::Starting);
     stage.pause(&id);
     assert_eq!(stage.seen(&id).await.health, Health::None, "nobody checks what is paused");
     stage.unpause(&id);
     stage.stop(&id);
     assert_eq!(stage.seen(&id).await.health, Health::None, "nor what is stopped");
     stage.start(&id);
-    assert_ne!(stage.seen(&id).await.health, Health::None);
+    assert_eq!(stage.seen(&id).await.health, Health::Starting);
     stage.force_remove(&id);
 }
 

@@ -31,9 +31,18 @@ pub struct Actor<'a> {
     pub name: &'a str,
     pub publishes: bool,
     pub labels: &'a [(&'a str, &'a str)],
-    pub health_check: bool,
+    pub checked: Checked,
     pub auto_remove: bool,
     pub unless_stopped: bool,
+}
+
+/// How often a health check asks.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checked {
+    #[default]
+    Never,
+    Often,
+    Seldom,
 }
 
 pub fn actor(name: &str) -> Actor<'_> {
@@ -322,7 +331,7 @@ fn spec(who: Actor<'_>) -> Spec {
     for (key, value) in who.labels {
         spec = spec.label(key, value);
     }
-    spec.health_check = who.health_check;
+    spec.health_check = who.checked != Checked::Never;
     spec.auto_remove = who.auto_remove;
     if who.unless_stopped {
         spec.restart = RestartPolicy::UnlessStopped;
@@ -338,9 +347,10 @@ fn arguments(who: Actor<'_>) -> Vec<String> {
     for (key, value) in who.labels {
         args.extend(["--label".into(), format!("{key}={value}")]);
     }
-    if who.health_check {
+    if who.checked != Checked::Never {
+        let interval = if who.checked == Checked::Often { "100ms" } else { "1h" };
         args.extend(["--health-cmd".into(), "test -e /tmp/healthy".into()]);
-        args.extend(["--health-interval".into(), "100ms".into(), "--health-retries".into(), "2".into()]);
+        args.extend(["--health-interval".into(), interval.into(), "--health-retries".into(), "2".into()]);
     }
     if who.auto_remove {
         args.push("--rm".into());

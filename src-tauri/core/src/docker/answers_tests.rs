@@ -1,6 +1,7 @@
 //! Answers of every dialect, as they stand on the wire, and what they must be read as.
 
 use super::*;
+use crate::rules::labels;
 
 const WORD: &str = "test";
 
@@ -98,7 +99,11 @@ fn what_is_no_listing_is_refused_as_a_whole() {
 
 #[test]
 fn a_managed_listing_exposes_the_claim() {
-    let body = r#"[{"Id":"aa","Names":["/w"],"State":"running","Labels":{"tinyforge.managed":"true","tinyforge.workload.id":"w1","tinyforge.workload.kind":"project","tinyforge.role":"prod"}},{"Id":"bb","Names":["/x"],"State":"exited","Labels":null}]"#;
+    let claim =
+        serde_json::json!({ labels::MANAGED: "true", labels::WORKLOAD_ID: "w1", labels::ROLE: "prod" });
+    let body = format!(
+        r#"[{{"Id":"aa","Names":["/w"],"State":"running","Labels":{claim}}},{{"Id":"bb","Names":["/x"],"State":"exited","Labels":null}}]"#
+    );
     let rows = managed_listing(body.as_bytes(), WORD).unwrap();
     assert_eq!(
         (rows[0].workload_id.as_deref(), rows[0].role.as_deref(), rows[0].state),
@@ -219,12 +224,7 @@ fn an_engine_is_known_by_what_stays() {
     let id = |dialect, info: &Info| engine_id(dialect, "unix:///s", info, WORD);
     assert_eq!(id(Dialect::Docker, &docker).unwrap(), "ABCD:EF");
     let podman = |id: &str| {
-        info(
-            format!(r#"{{"ID":"{id}","DockerRootDir":"/home/me/.local/share/containers/storage"}}"#)
-                .as_bytes(),
-            WORD,
-        )
-        .unwrap()
+        info(format!(r#"{{"ID":"{id}","DockerRootDir":"/graph/root"}}"#).as_bytes(), WORD).unwrap()
     };
     assert_eq!(
         id(Dialect::Podman, &podman("one")).unwrap(),
