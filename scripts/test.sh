@@ -85,7 +85,8 @@ prepare() {
   local began=$SECONDS
   scripts/setup.sh build run test
   scripts/ui.sh
-  if [ -x scripts/engine.sh ]; then scripts/engine.sh; fi
+  scripts/engine.sh
+  scripts/engine.sh next
   note "set-up: $((SECONDS - began)) s"
 }
 
