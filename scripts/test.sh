@@ -74,9 +74,6 @@ cargo_target() {
   [ "$(id -u)" = 0 ] || case $path in
     */tests/docker/* | */tests/window/*) around+=(env "$(runner_variable)=$ROOT/scripts/as-root.sh") ;;
   esac
-  case $path in
-    */tests/window/*) around+=("$ROOT/scripts/screen.sh") ;;
-  esac
   step cargo "$name" "${around[@]}" cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")"
 }
 
