@@ -82,8 +82,15 @@ prepare() {
   local began=$SECONDS
   scripts/setup.sh build run test
   scripts/ui.sh
-  if [ -x scripts/engine.sh ]; then scripts/engine.sh; fi
   note "set-up: $((SECONDS - began)) s"
+}
+
+# The engines of the suites below tests/docker and tests/window, unpacked below target/.
+engines() {
+  local release
+  for release in "$@"; do
+    step check "engine: $release" flock scripts/engine.sh scripts/engine.sh "$release"
+  done
 }
 
 checks() {
@@ -99,6 +106,7 @@ checks() {
 everything() {
   checks
   step vitest "ui: vitest" npm --prefix ui run --silent test
+  engines own next
   # Built once for all: some suites start these programs.
   step check "build" cargo build --workspace --bins --quiet
   step cargo "unit tests" cargo test --workspace --lib --bins --no-fail-fast
@@ -110,6 +118,7 @@ everything() {
 # only PATTERN…: the targets whose name or folder is named.
 only() {
   local package name path wanted found
+  engines own next
   step check "build" cargo build --workspace --bins --quiet
   for wanted in "$@"; do
     found=no
