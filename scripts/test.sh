@@ -33,6 +33,7 @@ step() {
   STEP=$((STEP + 1))
   log=$LOGS/$(printf '%02d' "$STEP")-${name//[^a-zA-Z0-9]/-}.log
   say "$name"
+  : >"$log"
   # A background job starts with Ctrl-C ignored; the programs under test must not inherit that.
   env --default-signal=INT,QUIT timeout --kill-after=30 "$STEP_DEADLINE_S" "$@" </dev/null >"$log" 2>&1 &
   RUNNING=$!
