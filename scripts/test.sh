@@ -33,6 +33,7 @@ step() {
   STEP=$((STEP + 1))
   log=$LOGS/$(printf '%02d' "$STEP")-${name//[^a-zA-Z0-9]/-}.log
   say "$name"
+  : >"$log"
   # A background job starts with Ctrl-C ignored; the programs under test must not inherit that.
   env --default-signal=INT,QUIT timeout --kill-after=30 "$STEP_DEADLINE_S" "$@" </dev/null >"$log" 2>&1 &
   RUNNING=$!
@@ -74,9 +75,6 @@ cargo_target() {
   [ "$(id -u)" = 0 ] || case $path in
     */tests/docker/* | */tests/window/*) around+=(env "$(runner_variable)=$ROOT/scripts/as-root.sh") ;;
   esac
-  case $path in
-    */tests/window/*) around+=("$ROOT/scripts/screen.sh") ;;
-  esac
   step cargo "$name" "${around[@]}" cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")"
 }
 
@@ -85,9 +83,15 @@ prepare() {
   local began=$SECONDS
   scripts/setup.sh build run test
   scripts/ui.sh
-  scripts/engine.sh
-  scripts/engine.sh next
   note "set-up: $((SECONDS - began)) s"
+}
+
+# The engines of the suites below tests/docker and tests/window, unpacked below target/.
+engines() {
+  local release
+  for release in "$@"; do
+    step check "engine: $release" flock scripts/engine.sh scripts/engine.sh "$release"
+  done
 }
 
 checks() {
@@ -103,6 +107,7 @@ checks() {
 everything() {
   checks
   step vitest "ui: vitest" npm --prefix ui run --silent test
+  engines own next
   # Built once for all: some suites start these programs.
   step check "build" cargo build --workspace --bins --quiet
   step cargo "unit tests" cargo test --workspace --lib --bins --no-fail-fast
@@ -114,6 +119,7 @@ everything() {
 # only PATTERN…: the targets whose name or folder is named.
 only() {
   local package name path wanted found
+  engines own next
   step check "build" cargo build --workspace --bins --quiet
   for wanted in "$@"; do
     found=no

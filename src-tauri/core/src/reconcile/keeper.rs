@@ -393,13 +393,14 @@ impl Keeper {
         self.connection = Connection::Connected { reader };
         self.next_pass = self.clock.steady();
         self.pass = None;
-        if self.doubt.is_none() {
-            self.doubt = Some((Doubt::EngineAway, Some(self.last_sign.1)));
-        }
+        self.doubt.get_or_insert((Doubt::Reconnected, Some(self.last_sign.1)));
         self.set_link(Link::Connected);
     }
 
     fn not_reached(&mut self, error: EngineError) {
+        if let (EngineError::Absent { .. }, Some((doubt @ Doubt::Reconnected, _))) = (&error, &mut self.doubt) {
+            *doubt = Doubt::EngineAway;
+        }
         let attempt = match self.connection {
             Connection::Connecting { attempt } | Connection::Seeking { attempt, .. } => attempt,
             Connection::Connected { .. } => 0,
@@ -436,8 +437,8 @@ impl Keeper {
         reader.abort();
         info!("the engine is out of reach: {error}");
         self.fetch_marks();
-        self.recast_a_shutdown();
-        self.doubt.get_or_insert((Doubt::EngineAway, Some(self.last_sign.1)));
+        let doubt = if self.recast_a_shutdown() { Doubt::EngineAway } else { Doubt::Reconnected };
+        self.doubt.get_or_insert((doubt, Some(self.last_sign.1)));
         self.pass = None;
         self.connection = Connection::Seeking { at: self.clock.steady(), attempt: 0 };
         self.set_link(Link::Away(error));
@@ -527,6 +528,9 @@ impl Keeper {
         // Until the pass after a doubt is through, what an event tells may be of the time that nobody saw.
         let doubt = self.doubt.map(|(doubt, _)| doubt);
         for (id, clues) in taken {
+            if self.says_nothing(&id, &clues) {
+                continue;
+            }
             self.unannounced.remove(&id);
             if clues.iter().any(|clue| clue.deed == Deed::Kill) {
                 self.kills.push_back(Kill { container: id.clone(), at: now });
@@ -536,6 +540,12 @@ impl Keeper {
         while self.kills.front().is_some_and(|kill| now.saturating_sub(kill.at) > SHUTDOWN) {
             self.kills.pop_front();
         }
+    }
+
+    /// A network that is connected or disconnected tells of a start that failed; of what runs it tells nothing.
+    fn says_nothing(&self, id: &ContainerId, clues: &VecDeque<Clue>) -> bool {
+        let runs = self.view.of_container(id).is_some_and(|row| row.facts.state.is_alive());
+        runs && clues.iter().all(|clue| clue.deed == Deed::Network)
     }
 
     fn look_for(&mut self, id: &ContainerId, reply: oneshot::Sender<()>) {
@@ -860,7 +870,7 @@ impl Keeper {
 
     /// The engine kills everything and then its stream ends. What was put down to somebody was its own doing: unless
     /// something still runs, in which case it did not shut its containers down.
-    fn recast_a_shutdown(&mut self) {
+    fn recast_a_shutdown(&mut self) -> bool {
         let volley = last_volley(self.kills.make_contiguous());
         let runs_on = |id: &ContainerId| !volley.contains(id);
         let anything_alive = self
@@ -868,7 +878,7 @@ impl Keeper {
             .rows()
             .any(|row| row.facts.state.is_alive() && row.container_id.as_ref().is_some_and(runs_on));
         if volley.is_empty() || anything_alive {
-            return;
+            return false;
         }
         for (id, want) in self.looks.wants_mut().chain(self.under_way.iter_mut()) {
             if volley.contains(id) {
@@ -886,6 +896,7 @@ impl Keeper {
         let recast =
             |row_id: RowId| Recast { row_id, field: Field::State, since, cause: Cause::EngineRestart };
         self.recasts.extend(rows.map(|row| recast(row.id.clone())));
+        true
     }
 
     // ── what lives in memory ────────────────────────────────────────────────────────────────────────────────────
@@ -981,7 +992,7 @@ fn difference(now: Timestamp, then: Timestamp) -> Duration {
 fn gap(doubt: Doubt, from: Timestamp, to: Timestamp) -> Option<Gap> {
     let reason = match doubt {
         Doubt::Boot => GapReason::NotRunning,
-        Doubt::EngineAway => GapReason::EngineAway,
+        Doubt::EngineAway | Doubt::Reconnected => GapReason::EngineAway,
         Doubt::Asleep => GapReason::Asleep,
         Doubt::ClockJumped | Doubt::Asked => return None,
     };

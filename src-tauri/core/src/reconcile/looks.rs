@@ -48,8 +48,9 @@ impl Want {
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
-/// An inspect can be ahead of the event by as much as the engine is busy: measured, a few milliseconds.
-const EXPLANATION: Duration = Duration::from_millis(25);
+/// An inspect can be ahead of its event by as much as the engine and we are busy: measured, a few milliseconds at rest
+/// and over a hundred under load. The event ends the wait.
+const EXPLANATION: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
 pub(super) struct Looks {

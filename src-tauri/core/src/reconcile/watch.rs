@@ -127,6 +127,7 @@ fn deed(action: &Action) -> Deed {
         Action::Update => Deed::Update,
         Action::Destroy => Deed::Destroy,
         Action::HealthStatus(_) => Deed::Health,
+        Action::Network => Deed::Network,
         Action::Other(_) => Deed::Other,
     }
 }

@@ -79,6 +79,7 @@ pub enum Deed {
     Update,
     Destroy,
     Health,
+    Network,
     Other,
 }
 
@@ -106,8 +107,10 @@ pub enum OwnAct {
 pub enum Doubt {
     /// The first pass after our own start.
     Boot,
-    /// The connection to the engine was lost and found again.
+    /// The engine was gone: it stopped and started, and so did what it runs.
     EngineAway,
+    /// The connection was lost and found again; the engine may not have noticed.
+    Reconnected,
     /// The machine slept, or our process was frozen.
     Asleep,
     /// The wall clock jumped.
@@ -173,7 +176,7 @@ pub const KILL_REACH: Duration = Duration::from_secs(60);
 /// The causes that are left where no event tells.
 fn without_evidence(evidence: &Evidence) -> Cause {
     match evidence.doubt {
-        Some(Doubt::EngineAway) => Cause::EngineRestart,
+        Some(Doubt::EngineAway | Doubt::Reconnected) => Cause::EngineRestart,
         Some(Doubt::Asleep) => Cause::Sleep,
         Some(Doubt::Boot | Doubt::ClockJumped | Doubt::Asked) | None => Cause::Unknown,
     }
@@ -183,7 +186,8 @@ fn somebody(clue: &Clue) -> Cause {
     if clue.compose { Cause::Compose } else { Cause::Foreign }
 }
 
-/// Why a container that had a process has none any more, or has another one.
+/// Why a container that had a process has none any more, or has another one. An engine that starts kills what its
+/// last life left behind, and tells it by the same events as anybody's kill.
 #[must_use]
 pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     if matches!(evidence.own, Some(OwnAct::Stop | OwnAct::Restart)) {
@@ -191,6 +195,9 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     }
     if oom_killed || evidence.has(Deed::Oom) && evidence.has(Deed::Die) {
         return Cause::Oom;
+    }
+    if evidence.doubt == Some(Doubt::EngineAway) {
+        return Cause::EngineRestart;
     }
     if let Some(kill) = evidence.fatal_kill() {
         return somebody(kill);
@@ -282,6 +289,8 @@ mod tests {
             ("out of memory by inspect alone", seen(&[Die]), true, Cause::Oom),
             ("a child out of memory, then a kill", seen(&[Kill, Die]), false, Cause::Foreign),
             ("found after the engine was away", after(Doubt::EngineAway), false, Cause::EngineRestart),
+            ("killed by an engine that starts", Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::EngineAway) }, false, Cause::EngineRestart),
+            ("killed by somebody beside a reconnect", Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::Reconnected) }, false, Cause::Foreign),
             ("found after a sleep", after(Doubt::Asleep), false, Cause::Sleep),
             ("found at our start", after(Doubt::Boot), false, Cause::Unknown),
             ("nothing known", Evidence::default(), false, Cause::Unknown),

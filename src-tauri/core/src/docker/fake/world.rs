@@ -339,6 +339,8 @@ impl World {
         container.life += 1;
         if let Some(sentence) = container.spec.start_error.clone() {
             container.seen.error = Some(sentence.clone());
+            self.emit(id, Action::Network, &[]);
+            self.emit(id, Action::Network, &[]);
             return Err(refused(&tried, 500, &sentence));
         }
         let mut ports = Vec::new();
