@@ -134,10 +134,16 @@ impl Desktop {
             .env("NO_AT_BRIDGE", "1")
             .env("GTK_USE_PORTAL", "0")
             .env("GDK_BACKEND", "x11");
-        for user in ["WAYLAND_DISPLAY", "DOCKER_CONTEXT", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+        for user in
+            ["WAYLAND_DISPLAY", "DOCKER_CONTEXT", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"]
+        {
             command.env_remove(user);
         }
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 }
@@ -221,7 +227,11 @@ fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests lie in deps/");
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built: `make test` does, or cargo build --workspace --bins", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: `make test` does, or cargo build --workspace --bins",
+        path.display()
+    );
     path
 }
 

@@ -85,7 +85,10 @@ impl Page {
     /// Waits until the row of that container is in that state.
     pub fn until_row(&self, name: &str, state: &str) {
         let row = format!("document.querySelector('[data-container=\"{name}\"]')");
-        self.until(&format!("{name} is shown as {state}"), &format!("return {row}?.dataset.state === '{state}'"));
+        self.until(
+            &format!("{name} is shown as {state}"),
+            &format!("return {row}?.dataset.state === '{state}'"),
+        );
     }
 
     pub fn until_no_row(&self, name: &str) {
