@@ -57,7 +57,14 @@ test_targets() {
       if (t.kind.includes("test")) console.log(p.name, t.name, t.src_path);'
 }
 
-# What starts a real engine or a window has the machine to itself.
+# Whether a target's own sources speak of an engine of their own, which root alone can start.
+starts_an_engine() {
+  local sources=$1
+  [ "$(basename "$sources")" != main.rs ] || sources=$(dirname "$sources")
+  grep -rqs RealEngine "$sources"
+}
+
+# Suites that measure an engine or look at a screen run one test at a time.
 threads_for() {
   case $1 in
     */tests/docker/* | */tests/window/*) echo 1 ;;
@@ -72,9 +79,9 @@ runner_variable() {
 
 cargo_target() {
   local package=$1 name=$2 path=$3 around=()
-  [ "$(id -u)" = 0 ] || case $path in
-    */tests/docker/* | */tests/window/*) around+=(env "$(runner_variable)=$ROOT/scripts/as-root.sh") ;;
-  esac
+  if [ "$(id -u)" != 0 ] && starts_an_engine "$path"; then
+    around=(env "$(runner_variable)=$ROOT/scripts/as-root.sh")
+  fi
   step cargo "$name" "${around[@]}" cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")"
 }
 

@@ -75,7 +75,7 @@ impl Desktop {
         command
     }
 
-    /// The window's program, as a user would start it.
+    /// The window's program, as a user starts it.
     pub fn start_window(&self) -> Running {
         Running { child: self.program("tinyforge-app").spawn().expect("the window's program starts") }
     }
@@ -89,13 +89,13 @@ impl Desktop {
     }
 
     /// The window, driven through WebDriver.
-    pub async fn open_page(&mut self) -> Page {
+    pub fn open_page(&mut self) -> Page {
         let port = free_port();
         let mut command = self.command("WebKitWebDriver");
         command.arg(format!("--port={port}")).env("TAURI_WEBVIEW_AUTOMATION", "true");
         self.servers.push(command.spawn().expect("WebKitWebDriver starts"));
         until("WebKitWebDriver listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        Page::open(port, &program("tinyforge-app")).await
+        Page::open(port, &program("tinyforge-app"))
     }
 
     /// The processes of the window's program and of its web views.

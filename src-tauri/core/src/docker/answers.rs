@@ -377,3 +377,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], tried: &str) -> Result<T, Engine
 fn garbled(tried: &str, detail: String) -> EngineError {
     EngineError::Garbled { tried: tried.to_owned(), detail }
 }
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

@@ -18,7 +18,7 @@ use crate::rules::ids::ContainerId;
 use crate::rules::labels;
 
 /// Clues kept of one container between two looks; the latest tell most.
-const CLUES: usize = 16;
+pub(super) const CLUES: usize = 16;
 /// How long after a sign of Compose's work on a project another event of it is put down to Compose.
 const COMPOSE_WORKS: Duration = Duration::from_secs(10);
 /// Compose projects remembered as being worked on.
