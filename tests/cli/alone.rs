@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::sandbox::{Ran, Running, Sandbox};
+use harness::sandbox::{Ran, Running, Sandbox};
 
 /// Every command that only reads, and the code it leaves with where there is no engine.
 const READING: &[(&[&str], i32)] = &[

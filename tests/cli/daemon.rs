@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::demo;
-use crate::sandbox::{PATIENCE, Running, Sandbox};
+use harness::sandbox::{PATIENCE, Running, Sandbox};
 
 #[test]
 fn a_daemon_says_in_one_line_what_it_does_and_where() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::sandbox::{PATIENCE, Running, Sandbox};
+use harness::sandbox::{PATIENCE, Running, Sandbox};
 
 /// A demo, and a sandbox that sees its folder.
 struct Demo {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use harness::engine::{IMAGE, RealEngine};
 use serde_json::Value;
 
-use crate::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
+use harness::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
 
 #[test]
 fn alone_it_sees_the_engine_as_it_is_and_acts_in_place() {

@@ -9,5 +9,4 @@ mod daemon;
 mod demo;
 mod engine;
 mod output;
-mod sandbox;
 mod usage;

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::sandbox::Sandbox;
+use harness::sandbox::Sandbox;
 
 /// Commands that write something, however little there is.
 const SPEAKING: &[&[&str]] = &[

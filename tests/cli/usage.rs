@@ -1,6 +1,6 @@
 //! Wrong usage: code 2, a hint on standard error, nothing on standard output, nothing done.
 
-use crate::sandbox::Sandbox;
+use harness::sandbox::Sandbox;
 
 #[test]
 fn what_is_not_understood_exits_2_with_a_hint() {

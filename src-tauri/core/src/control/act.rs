@@ -1,15 +1,20 @@
 //! `start`, `stop`, `restart`: an explicit act of the user, and the only way by which this code stops anything.
 
+use std::time::Duration;
+
 use futures_util::stream::{self, StreamExt};
 
 use super::commands::{Restart, Start, Stop};
 use super::shapes::{Acted, ApiError, ErrorCode};
 use super::{Answers, Control};
+use crate::reconcile::{Link, Pulse};
 use crate::rules::cause::OwnAct;
 use crate::rules::container::State;
 use crate::rules::ids::ContainerId;
 use crate::rules::row::Row;
 
+/// How long the first pass is waited for; an engine that hangs must not hang the command.
+const FIRST_PASS: Duration = Duration::from_secs(5);
 /// Acts at once: a stop may take its whole grace.
 const ACTS_AT_ONCE: usize = 8;
 
@@ -41,7 +46,7 @@ impl Control {
             return Err(ApiError::new(ErrorCode::Internal, "this process only observes"));
         }
         // Before the names: where the engine is away, a name that the index lacks may still be one of the engine's.
-        self.reachable()?;
+        self.reachable().await?;
         let (_, rows) = self.rows_and_revision().await?;
         let mut targets: Vec<(ContainerId, String)> = vec![];
         for name in named {
@@ -77,11 +82,18 @@ impl Control {
         row.map_or(State::Missing, |row| row.facts.state)
     }
 
+    /// Returns once the index has been looked over for the first time, or the engine is known to be out of reach: a
+    /// daemon that has just been started is asked no sooner.
+    pub(super) async fn settled(&self) -> Pulse {
+        let index = &self.parts.index;
+        tokio::time::timeout(FIRST_PASS, index.settled()).await.unwrap_or_else(|_| index.pulse())
+    }
+
     /// An act needs the engine now, not later.
-    pub(super) fn reachable(&self) -> Result<(), ApiError> {
-        match self.parts.index.pulse().link {
-            crate::reconcile::Link::Away(error) => Err(error.into()),
-            crate::reconcile::Link::Connected | crate::reconcile::Link::Seeking => Ok(()),
+    pub(super) async fn reachable(&self) -> Result<(), ApiError> {
+        match self.settled().await.link {
+            Link::Away(error) => Err(error.into()),
+            Link::Connected | Link::Seeking => Ok(()),
         }
     }
 }

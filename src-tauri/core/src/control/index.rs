@@ -105,7 +105,7 @@ impl Control {
 
     /// The engine that answers; where none has answered yet, the one whose index was verified last.
     pub(super) async fn engine_shown(&self) -> Result<Option<EngineId>, ApiError> {
-        match self.parts.index.pulse().engine {
+        match self.settled().await.engine {
             Some(engine) => Ok(Some(engine.id)),
             None => Ok(self.last_engine().await?.map(|engine| engine.id)),
         }

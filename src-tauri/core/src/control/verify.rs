@@ -24,7 +24,7 @@ const PATIENCE: [Duration; 4] = [
 
 impl Answers<Verify> for Control {
     async fn answer(&self, _: Verify) -> Result<Verification, ApiError> {
-        self.reachable()?;
+        self.reachable().await?;
         let listed = self.parts.engine.list().await?;
         let rows = self.rows_by_container().await?;
         let ids: BTreeSet<ContainerId> =

@@ -611,7 +611,7 @@ impl Keeper {
         let mut settles = vec![];
         for Answer { id, seen, want } in answers {
             let write = self.plan(&engine_id, &id, seen.as_ref(), &want, now);
-            if !want.deferred && want.doubt.is_none() && write.as_ref().is_some_and(RowWrite::is_unexplained) {
+            if self.may_be_explained(&want) && write.as_ref().is_some_and(RowWrite::is_unexplained) {
                 self.looks.defer(&id, want, self.clock.steady());
                 continue;
             }
@@ -677,6 +677,11 @@ impl Keeper {
             Some(seen) => plan::of_inspect(&self.view, seen, &evidence, &around),
             None => plan::of_absence(&self.view, id, &evidence, &around),
         }
+    }
+
+    /// An inspect can be ahead of the event that tells what it found; what happened in a time of doubt has none.
+    fn may_be_explained(&self, want: &Want) -> bool {
+        want.doubt.is_none() && want.explained_by.is_none_or(|until| self.clock.steady() < until)
     }
 
     /// A look that found no other state leaves its clues to the next one, for as long as they can explain anything.

@@ -24,8 +24,8 @@ pub(super) struct Want {
     pub(super) waiters: Vec<oneshot::Sender<()>>,
     /// How often in a row the look failed.
     pub(super) failures: u32,
-    /// It has waited once already for the event that explains what it found.
-    pub(super) deferred: bool,
+    /// Until when it waits for the event that explains what was found, once it does.
+    pub(super) explained_by: Option<Duration>,
 }
 
 impl Want {
@@ -36,7 +36,7 @@ impl Want {
         self.pass = self.pass.max(other.pass);
         self.waiters.extend(other.waiters);
         self.failures = self.failures.max(other.failures);
-        self.deferred |= other.deferred;
+        self.explained_by = self.explained_by.or(other.explained_by);
     }
 
     fn is_urgent(&self) -> bool {
@@ -125,16 +125,20 @@ impl Looks {
         self.again(id, want, now + wait);
     }
 
-    /// The look found what no event has told yet: another one tells it with its cause, when the event is there, or
-    /// after a moment without.
+    /// The look found what no event has told yet: another one tells it with its cause, at each event that comes, and
+    /// at last without.
     pub(super) fn defer(&mut self, id: &ContainerId, want: Want, now: Duration) {
-        self.again(id, Want { deferred: true, ..want }, now + EXPLANATION);
+        let until = want.explained_by.unwrap_or(now + EXPLANATION);
+        self.again(id, Want { explained_by: Some(until), ..want }, until);
     }
 
     fn again(&mut self, id: &ContainerId, mut want: Want, at: Duration) {
         self.under_way.remove(id);
-        // What was marked meanwhile is the later evidence.
+        // What was marked meanwhile is the later evidence, and a reason to look at once.
         if let Some(later) = self.wants.remove(id) {
+            if later.announced {
+                self.urgent.push_back(id.clone());
+            }
             want.merge(later);
         }
         self.wants.insert(id.clone(), want);
@@ -231,6 +235,21 @@ mod tests {
         assert!(done < 30, "the burst ends, after {done}");
         let due = looks.next_due().expect("it waits for its turn");
         assert!(looks.next(due).is_some());
+    }
+
+    #[test]
+    fn a_look_that_waits_for_its_explanation_comes_at_the_next_event_or_at_last() {
+        let mut looks = Looks::default();
+        looks.want(&id("a"), event());
+        let (a, want) = looks.next(Duration::ZERO).unwrap();
+        looks.want(&a, event());
+        looks.defer(&a, want, Duration::ZERO);
+        let (_, want) = looks.next(Duration::ZERO).expect("an event came during the look");
+        assert_eq!(want.explained_by, Some(EXPLANATION));
+        looks.defer(&a, want, Duration::from_millis(9));
+        assert!(looks.next(Duration::from_millis(10)).is_none());
+        let (_, want) = looks.next(EXPLANATION).expect("at last without");
+        assert_eq!(want.explained_by, Some(EXPLANATION), "the wait is not prolonged");
     }
 
     #[test]
