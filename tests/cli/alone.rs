@@ -31,7 +31,7 @@ fn without_an_engine_the_index_answers_with_its_age_and_what_needs_the_engine_ex
         sandbox.run(args).exits(*code);
     }
     for args in FROM_THE_INDEX {
-        sandbox.run(args).exits(0).tells("the engine cannot be reached").tells("never verified");
+        sandbox.run(args).exits(0).tells("the engine is absent").tells("never verified");
     }
     for act in ["start", "stop", "restart"] {
         sandbox.run(&[act, "nobody"]).exits(3).says_nothing().tells("no-engine.sock");

@@ -42,7 +42,8 @@ impl Demo {
     }
 }
 
-fn folder_in(greeting: &str) -> PathBuf {
+/// The folder that a demo's first line names.
+pub fn folder_in(greeting: &str) -> PathBuf {
     let (_, rest) = greeting.split_once(" in ").expect(greeting);
     let (folder, _) = rest.split_once(" (pid").expect(greeting);
     PathBuf::from(folder)

@@ -203,16 +203,20 @@ fn engine(engine: &EngineStatus, view: &View) -> String {
             ago(engine.since, view.now)
         );
     }
-    format!("▲ {} since {}: {endpoint}{}", engine.state.as_str(), ago(engine.since, view.now), why(engine))
+    format!(
+        "▲ {} since {} at {endpoint}: {}",
+        engine.state.as_str(),
+        ago(engine.since, view.now),
+        why(engine)
+    )
 }
 
+/// The reason and the cure, as sentences.
 fn why(engine: &EngineStatus) -> String {
-    let mut text = String::new();
-    for part in [&engine.reason, &engine.cure].into_iter().flatten() {
-        text.push_str("; ");
-        text.push_str(&plain(part));
-    }
-    text
+    let sentences = [&engine.reason, &engine.cure].into_iter().flatten();
+    let sentences: Vec<String> =
+        sentences.map(|text| format!("{}.", plain(text).trim_end_matches('.'))).collect();
+    if sentences.is_empty() { "the reason is not known.".to_owned() } else { sentences.join(" ") }
 }
 
 fn listener(address: Option<&str>, enabled: bool, state: &str) -> String {
@@ -227,15 +231,11 @@ pub fn age(status: &Status, now: Timestamp) -> Option<String> {
     if status.engine.state == EngineState::Connected {
         return None;
     }
-    let verified = status
-        .index
-        .verified_at
-        .map_or("never verified".to_owned(), |at| format!("verified {}", ago(at, now)));
-    Some(format!(
-        "the engine cannot be reached ({}{}); this is the index as it was last {verified}",
-        status.engine.state.as_str(),
-        why(&status.engine),
-    ))
+    let shown = status.index.verified_at.map_or_else(
+        || "The index was never verified".to_owned(),
+        |at| format!("This is the index as it was verified {}", ago(at, now)),
+    );
+    Some(format!("the engine is {}: {} {shown}.", status.engine.state.as_str(), why(&status.engine)))
 }
 
 pub fn verification(verification: &Verification, view: &View) -> String {

@@ -181,7 +181,7 @@ fn away() -> Status {
     status.engine = read(json!({
         "state": "away", "endpoint": "unix:///var/run/docker.sock", "version": null, "api_version": null, "id": null,
         "latency_ms": null, "since": "2026-05-10T11:58:00Z", "reason": "nobody listens there",
-        "cure": "start it with: systemctl start docker"
+        "cure": "Start it with: systemctl start docker"
     }));
     status.index.verified_at = Some("2026-05-10T11:57:00Z".parse().unwrap());
     status.index.passes = 1;

@@ -40,6 +40,8 @@ impl Control {
         if self.parts.observes_only {
             return Err(ApiError::new(ErrorCode::Internal, "this process only observes"));
         }
+        // Before the names: where the engine is away, a name that the index lacks may still be one of the engine's.
+        self.reachable()?;
         let (_, rows) = self.rows_and_revision().await?;
         let mut targets: Vec<(ContainerId, String)> = vec![];
         for name in named {
@@ -48,7 +50,6 @@ impl Control {
                 targets.push(target);
             }
         }
-        self.reachable()?;
         let acts = targets.into_iter().map(|(id, name)| self.act_on(act, id, name));
         Ok(stream::iter(acts).buffered(ACTS_AT_ONCE).collect().await)
     }

@@ -43,6 +43,7 @@ pub(super) fn container(row: &Row, names: &Names, verified_at: Option<Timestamp>
         oom_killed: facts.oom_killed,
         restart_count: facts.restart_count,
         ports: facts.ports.clone(),
+        host: None,
         subdomain: row.decided.subdomain.clone(),
         proxy_route_id: row.decided.proxy_route_id.clone(),
         url: None,

@@ -34,6 +34,8 @@ pub struct Container {
     pub oom_killed: bool,
     pub restart_count: u32,
     pub ports: Vec<Port>,
+    /// The name under which a route serves it.
+    pub host: Option<String>,
     pub subdomain: Option<String>,
     pub proxy_route_id: Option<String>,
     pub url: Option<String>,

@@ -130,6 +130,8 @@ export type Container = {
 	oom_killed: boolean,
 	restart_count: number,
 	ports: Port[],
+	/**  The name under which a route serves it. */
+	host: string | null,
 	subdomain: string | null,
 	proxy_route_id: string | null,
 	url: string | null,
