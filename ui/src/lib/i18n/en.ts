@@ -108,7 +108,6 @@ export const en = {
   },
 
   standing: {
-    startingTitle: 'Starting…',
     lostTitle: 'The daemon is gone',
     lostText: 'Reconnecting by itself; what you see is the last known truth.',
     versionTitle: 'The daemon has another version',
@@ -126,7 +125,6 @@ export const en = {
   },
 
   home: {
-    title: 'Home',
     system: 'System',
     needsYou: 'Needs a look',
     nothing: 'All quiet. Nothing needs you.',
@@ -138,7 +136,6 @@ export const en = {
   },
 
   health: {
-    title: 'Health',
     engine: 'Engine',
     index: 'Index',
     database: 'Database',
