@@ -14,8 +14,12 @@ fi
 export TINYFORGE_HOME=${TINYFORGE_HOME:-$TARGET/demo-home}
 
 if [ "$answer" != ok ]; then
-  say "No engine that can be used directly: showing Tinyforge on its simulated engine."
-  scripts/engine-advice.sh look || true
+  if [ "$answer" = remote ]; then
+    note "The engine at $endpoint is another machine's: the demo leaves it alone."
+  else
+    scripts/engine-advice.sh look || true
+  fi
+  say "Showing Tinyforge on its simulated engine."
   export TINYFORGE_DEMO=1
   exec scripts/run.sh
 fi

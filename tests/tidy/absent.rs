@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, has_word};
-use crate::tree::Tree;
+use crate::tree::{Tree, is_test_module};
 use crate::{Breach, breach};
 
 /// Where the house's Rust lies.
@@ -72,7 +72,7 @@ fn tests_do_not_sleep(tree: &Tree) -> Vec<Breach> {
             continue;
         }
         let outside = Source::without_tests(text);
-        let in_suite = path.starts_with("tests/") || path.ends_with("/tests.rs");
+        let in_suite = path.starts_with("tests/") || is_test_module(path);
         let is_subject =
             |line: usize| line > 1 && text.lines().nth(line - 2).is_some_and(|l| l.contains(SUBJECT));
         let hoping = |line: &usize| !is_between_two_looks(&whole, *line) && !is_subject(*line);
@@ -104,7 +104,7 @@ const LABEL_NAMES: [&str; 8] = [
 fn labels_are_spelled_in_one_file(tree: &Tree) -> Vec<Breach> {
     let mut found = Vec::new();
     for (path, text) in tree.below("src-tauri", &[".rs"]) {
-        if path == LABELS || path.ends_with("/tests.rs") {
+        if path == LABELS || is_test_module(path) {
             continue;
         }
         for (line, text) in Source::without_tests(text).texts {
@@ -154,7 +154,7 @@ fn written_tables(sql: &str) -> BTreeSet<String> {
 fn each_table_has_one_writer(tree: &Tree) -> Vec<Breach> {
     let mut found = Vec::new();
     let mut writers: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    for (path, text) in tree.below("src-tauri", &[".rs"]).filter(|(path, _)| !path.ends_with("/tests.rs")) {
+    for (path, text) in tree.below("src-tauri", &[".rs"]).filter(|(path, _)| !is_test_module(path)) {
         for (line, text) in Source::without_tests(text).texts {
             for table in written_tables(&text) {
                 if path.starts_with(STORE) {
@@ -194,7 +194,7 @@ fn no_raw_html_and_no_machine_paths(tree: &Tree) -> Vec<Breach> {
     for (path, text) in tree.all().filter(|(path, _)| endings.iter().any(|ending| path.ends_with(ending))) {
         // Examples in comments and in tests of parsers are no paths that are used.
         let shown = if path.ends_with(".rs") { Source::without_tests(text).texts } else { numbered(text) };
-        for (line, text) in shown.iter().filter(|_| !path.ends_with("/tests.rs")) {
+        for (line, text) in shown.iter().filter(|_| !is_test_module(path)) {
             for (words, why) in NOWHERE {
                 // Tests show paths to parsers and to shells inside containers; theirs is one that begins so.
                 let example = path.starts_with("tests/") || path.contains("/fake");

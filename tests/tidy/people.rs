@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::source::{Named, Source, has_word};
-use crate::tree::Tree;
+use crate::tree::{Tree, is_test_module};
 use crate::{Breach, breach};
 
 /// What a room of the core is. Decide in one place, act in another, tell a third.
@@ -65,11 +65,6 @@ fn module(path: &str) -> Vec<&str> {
     inside.split('/').filter(|part| !matches!(*part, "mod" | "lib")).collect()
 }
 
-/// A module in a file of its own that is compiled for tests only.
-fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/")
-}
-
 /// The path from the crate's root, or nothing for one that leads out of the crate.
 fn from_root(named: &Named, module: &[&str]) -> Option<Vec<String>> {
     let mut at: Vec<String> = module.iter().map(|part| (*part).to_owned()).collect();
@@ -93,7 +88,7 @@ fn from_root(named: &Named, module: &[&str]) -> Option<Vec<String>> {
 
 fn rooms_know_only_whom_they_may(tree: &Tree) -> Vec<Breach> {
     let mut found = Vec::new();
-    for (path, text) in tree.below(CORE, &[".rs"]).filter(|(path, _)| !is_test_file(path)) {
+    for (path, text) in tree.below(CORE, &[".rs"]).filter(|(path, _)| !is_test_module(path)) {
         let module = module(path);
         let Some(&room) = module.first() else { continue };
         if kind(room).is_none() {
@@ -140,7 +135,7 @@ fn rules_are_pure(tree: &Tree) -> Vec<Breach> {
     let mut found = Vec::new();
     let crates = dependencies(tree, "src-tauri/core/Cargo.toml");
     for (path, text) in
-        tree.below("src-tauri/core/src/rules", &[".rs"]).filter(|(path, _)| !is_test_file(path))
+        tree.below("src-tauri/core/src/rules", &[".rs"]).filter(|(path, _)| !is_test_module(path))
     {
         let source = Source::without_tests(text);
         for named in source.paths() {
@@ -227,7 +222,7 @@ const FACES_MAY_KNOW: [&str; 5] = ["app", "control", "rules", "events", "home"];
 fn faces_know_only_the_front(tree: &Tree) -> Vec<Breach> {
     let mut found = Vec::new();
     for folder in ["src-tauri/src", "src-tauri/cli/src"] {
-        for (path, text) in tree.below(folder, &[".rs"]).filter(|(path, _)| !is_test_file(path)) {
+        for (path, text) in tree.below(folder, &[".rs"]).filter(|(path, _)| !is_test_module(path)) {
             for named in Source::without_tests(text).paths() {
                 let first = named.segments[0].as_str();
                 let own = if folder == "src-tauri/src" { "tinyforge_app" } else { "tinyforge_cli" };

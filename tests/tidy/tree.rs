@@ -59,6 +59,11 @@ impl Tree {
     }
 }
 
+/// A module in a file of its own that is compiled for tests only.
+pub fn is_test_module(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.ends_with("_tests.rs") || path.contains("/tests/")
+}
+
 fn read(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
