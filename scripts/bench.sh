@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 scripts/setup.sh build run test
 scripts/ui.sh
-if [ -x scripts/engine.sh ]; then scripts/engine.sh; fi
+scripts/engine.sh >&2
 
 say "Building for release, as users run it"
 cargo build --release --workspace --bins

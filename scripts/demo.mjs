@@ -8,7 +8,7 @@ import { connection } from './engine-reach.mjs';
 const LABEL = 'dev.tinyforge.demo';
 // Another one than the containers': whatever somebody runs from an image inherits the image's labels.
 const IMAGE_LABEL = 'dev.tinyforge.demo-image';
-const PREFIX = 'tinyforge-demo-';
+const PREFIX = 'tfdemo-';
 const BUSYBOX = '/bin/busybox';
 
 // Process 1 ignores signals it has no handler for: without the trap each stop would take ten seconds.

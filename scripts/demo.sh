@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows Tinyforge something to look at: containers in every state on your engine, all called tinyforge-demo-…, or,
+# Shows Tinyforge something to look at: containers in every state on your engine, all called tfdemo-…, or,
 # where no engine answers, the program on its simulated engine. `demo.sh clean` removes exactly what it made.
 . "$(dirname "$0")/lib.sh"
 
@@ -21,7 +21,7 @@ if [ "$answer" != ok ]; then
 fi
 
 scripts/setup.sh demo
-say "Your engine at $endpoint gets containers and images called tinyforge-demo-…, labelled dev.tinyforge.demo."
+say "Your engine at $endpoint gets containers and images called tfdemo-…, labelled dev.tinyforge.demo."
 note "Nothing else on it is touched. make demo-clean removes them again."
 node scripts/demo.mjs make "$endpoint"
 exec scripts/run.sh

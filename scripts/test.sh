@@ -33,6 +33,7 @@ step() {
   STEP=$((STEP + 1))
   log=$LOGS/$(printf '%02d' "$STEP")-${name//[^a-zA-Z0-9]/-}.log
   say "$name"
+  : >"$log"
   # A background job starts with Ctrl-C ignored; the programs under test must not inherit that.
   env --default-signal=INT,QUIT timeout --kill-after=30 "$STEP_DEADLINE_S" "$@" </dev/null >"$log" 2>&1 &
   RUNNING=$!
@@ -53,10 +54,17 @@ test_targets() {
   cargo metadata --no-deps --format-version 1 | node -e '
     const { packages } = JSON.parse(require("fs").readFileSync(0, "utf8"));
     for (const p of packages) for (const t of p.targets)
-      if (t.kind.includes("test")) console.log(p.name, t.name, t.src_path);'
+      if (t.kind.includes("test")) console.log(t.name, t.src_path);'
 }
 
-# What starts a real engine or a window has the machine to itself.
+# Whether a target's own sources speak of an engine of their own, which root alone can start.
+starts_an_engine() {
+  local sources=$1
+  [ "$(basename "$sources")" != main.rs ] || sources=$(dirname "$sources")
+  grep -rqs RealEngine "$sources"
+}
+
+# Suites that measure an engine or look at a screen run one test at a time.
 threads_for() {
   case $1 in
     */tests/docker/* | */tests/window/*) echo 1 ;;
@@ -70,23 +78,34 @@ runner_variable() {
 }
 
 cargo_target() {
-  local package=$1 name=$2 path=$3 around=()
-  [ "$(id -u)" = 0 ] || case $path in
-    */tests/docker/* | */tests/window/*) around+=(env "$(runner_variable)=$ROOT/scripts/as-root.sh") ;;
-  esac
-  case $path in
-    */tests/window/*) around+=("$ROOT/scripts/screen.sh") ;;
-  esac
-  step cargo "$name" "${around[@]}" cargo test -p "$package" --test "$name" -- --test-threads="$(threads_for "$path")"
+  local name=$1 path=$2 around=()
+  if [ "$(id -u)" != 0 ] && starts_an_engine "$path"; then
+    around=(env "$(runner_variable)=$ROOT/scripts/as-root.sh")
+  fi
+  # Of the whole workspace even for one target: with other packages the libraries would be built again, otherwise.
+  step cargo "$name" "${around[@]}" cargo test --workspace --test "$name" -- --test-threads="$(threads_for "$path")"
 }
 
 prepare() {
   say "Setting up"
   local began=$SECONDS
-  scripts/setup.sh build run test
-  scripts/ui.sh
-  if [ -x scripts/engine.sh ]; then scripts/engine.sh; fi
+  scripts/setup.sh build run test && scripts/ui.sh || return 1
   note "set-up: $((SECONDS - began)) s"
+}
+
+# Without it nothing can be run, and the last line says so all the same.
+prepare_or_count() {
+  (prepare) && return 0
+  echo "0 passed, 1 failed"
+  exit 1
+}
+
+# The engines of the suites below tests/docker and tests/window, unpacked below target/.
+engines() {
+  local release
+  for release in "$@"; do
+    step check "engine: $release" flock scripts/engine.sh scripts/engine.sh "$release"
+  done
 }
 
 checks() {
@@ -102,39 +121,41 @@ checks() {
 everything() {
   checks
   step vitest "ui: vitest" npm --prefix ui run --silent test
+  engines own next
   # Built once for all: some suites start these programs.
   step check "build" cargo build --workspace --bins --quiet
   step cargo "unit tests" cargo test --workspace --lib --bins --no-fail-fast
   step cargo "examples in the documentation" cargo test --workspace --doc --no-fail-fast
-  local package name path
-  while read -r package name path; do cargo_target "$package" "$name" "$path"; done < <(test_targets)
+  local name path
+  while read -r name path; do cargo_target "$name" "$path"; done < <(test_targets)
 }
 
 # only PATTERN…: the targets whose name or folder is named.
 only() {
-  local package name path wanted found
+  local name path wanted found
+  engines own next
   step check "build" cargo build --workspace --bins --quiet
   for wanted in "$@"; do
     found=no
-    while read -r package name path; do
+    while read -r name path; do
       if [ "$name" = "$wanted" ] || [[ $path == */tests/$wanted/* ]]; then
         found=yes
-        cargo_target "$package" "$name" "$path"
+        cargo_target "$name" "$path"
       fi
     done < <(test_targets)
-    [ "$found" = yes ] || die "no test target is called $wanted" "There are: $(test_targets | awk '{ printf "%s ", $2 }')"
+    [ "$found" = yes ] || die "no test target is called $wanted" "There are: $(test_targets | awk '{ printf "%s ", $1 }')"
   done
 }
 
 began=$SECONDS
 mkdir -p "$LOGS"
 rm -f "$LOGS"/*.log
-prepare
+prepare_or_count
 case ${1:-everything} in
   everything) everything ;;
   checks)
     checks
-    step cargo tidy cargo test -p tinyforge-tests --test tidy
+    step cargo tidy cargo test --workspace --test tidy
     ;;
   *) only "$@" ;;
 esac

@@ -12,6 +12,8 @@ fn an_engine_leaves_nothing_behind_however_it_ended() {
     engine.start_again();
     assert_eq!(engine.docker(&["inspect", "-f", "{{.State.Running}}", web.as_str()]).ok(), "false");
     engine.docker(&["start", web.as_str()]).ok();
+    let paused = engine.run(&[IMAGE]);
+    engine.docker(&["pause", paused.as_str()]).ok();
     engine.kill9();
     assert!(!traces.leftovers().is_empty(), "a killed engine leaves its containers running");
     drop(engine);

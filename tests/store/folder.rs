@@ -191,6 +191,7 @@ async fn a_lock_of_another_program_delays_a_write_and_loses_none() {
         let db = rusqlite::Connection::open(path).unwrap();
         db.execute_batch("BEGIN EXCLUSIVE").unwrap();
         locked.send(()).unwrap();
+        // The span itself is the subject: so long is the lock held.
         std::thread::sleep(held);
         db.execute_batch("COMMIT").unwrap();
     });

@@ -72,12 +72,12 @@ impl Source {
 
 /// The words stand in the line, and not as a part of longer ones.
 pub fn has_word(line: &str, words: &str) -> bool {
-    let within = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let in_a_name = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(words).any(|(at, _)| {
-        let starts = words.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-        let ends = words.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        !(starts && within(line[..at].chars().next_back()))
-            && !(ends && within(line[at + words.len()..].chars().next()))
+        let (before, after) = (&line[..at], &line[at + words.len()..]);
+        let goes_on_left = words.starts_with(in_a_name) && before.ends_with(in_a_name);
+        let goes_on_right = words.ends_with(in_a_name) && after.starts_with(in_a_name);
+        !goes_on_left && !goes_on_right
     })
 }
 

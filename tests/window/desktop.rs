@@ -75,7 +75,7 @@ impl Desktop {
         command
     }
 
-    /// The window's program, as a user would start it.
+    /// The window's program, as a user starts it.
     pub fn start_window(&self) -> Running {
         Running { child: self.program("tinyforge-app").spawn().expect("the window's program starts") }
     }
@@ -89,13 +89,13 @@ impl Desktop {
     }
 
     /// The window, driven through WebDriver.
-    pub async fn open_page(&mut self) -> Page {
+    pub fn open_page(&mut self) -> Page {
         let port = free_port();
         let mut command = self.command("WebKitWebDriver");
         command.arg(format!("--port={port}")).env("TAURI_WEBVIEW_AUTOMATION", "true");
         self.servers.push(command.spawn().expect("WebKitWebDriver starts"));
         until("WebKitWebDriver listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        Page::open(port, &program("tinyforge-app")).await
+        Page::open(port, &program("tinyforge-app"))
     }
 
     /// The processes of the window's program and of its web views.
@@ -134,10 +134,16 @@ impl Desktop {
             .env("NO_AT_BRIDGE", "1")
             .env("GTK_USE_PORTAL", "0")
             .env("GDK_BACKEND", "x11");
-        for user in ["WAYLAND_DISPLAY", "DOCKER_CONTEXT", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+        for user in
+            ["WAYLAND_DISPLAY", "DOCKER_CONTEXT", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"]
+        {
             command.env_remove(user);
         }
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     }
 }
@@ -221,7 +227,11 @@ fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests lie in deps/");
     let path = folder.join(name);
-    assert!(path.exists(), "{} is not built: `make test` does, or cargo build --workspace --bins", path.display());
+    assert!(
+        path.exists(),
+        "{} is not built: `make test` does, or cargo build --workspace --bins",
+        path.display()
+    );
     path
 }
 

@@ -42,77 +42,77 @@ const COUNT: &str = r"
     }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
     return true;";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_happens_on_the_engine_is_on_the_screen() {
+#[test]
+fn what_happens_on_the_engine_is_on_the_screen() {
     let engine = RealEngine::start();
     let mut desktop = Desktop::start(&engine.host());
-    let page = desktop.open_page().await;
-    page.go_to("Containers").await;
-    page.until_it_says("No containers yet").await;
+    let page = desktop.open_page();
+    page.go_to("Containers");
+    page.until_it_says("No containers yet");
 
     let id = engine.run(&["--name", "outside", IMAGE]);
-    page.until_row("outside", "running").await;
+    page.until_row("outside", "running");
     engine.run(&["--name", "bystander", IMAGE]);
-    page.until_row("bystander", "running").await;
+    page.until_row("bystander", "running");
 
-    page.ask(COUNT).await;
+    page.ask(COUNT);
     engine.docker(&["rename", "outside", "renamed"]).ok();
-    page.until_row("renamed", "running").await;
-    assert_eq!(page.ask("return window.patches").await, json!([1]), "one change is one patch with one entry");
-    assert_eq!(page.ask("return [...window.drawn]").await, json!(["renamed"]), "and draws one row");
+    page.until_row("renamed", "running");
+    assert_eq!(page.ask("return window.patches"), json!([1]), "one change is one patch with one entry");
+    assert_eq!(page.ask("return [...window.drawn]"), json!(["renamed"]), "and draws one row");
 
     engine.docker(&["stop", "renamed"]).ok();
-    page.until_row("renamed", "stopped").await;
-    page.until_it_says("Completed").await;
+    page.until_row("renamed", "stopped");
+    page.until_it_says("Completed");
 
     engine.docker(&["rm", "-f", id.as_str()]).ok();
-    page.until_no_row("renamed").await;
-    page.until_row("bystander", "running").await;
+    page.until_no_row("renamed");
+    page.until_row("bystander", "running");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_window_says_that_the_engine_is_away_and_heals_when_it_is_back() {
+#[test]
+fn the_window_says_that_the_engine_is_away_and_heals_when_it_is_back() {
     let engine = RealEngine::start();
     engine.run(&["--name", "steady", IMAGE]);
     let mut desktop = Desktop::start(&engine.host());
-    let page = desktop.open_page().await;
-    page.go_to("Containers").await;
-    page.until_row("steady", "running").await;
-    page.until_trust("exact").await;
+    let page = desktop.open_page();
+    page.go_to("Containers");
+    page.until_row("steady", "running");
+    page.until_trust("exact");
 
     engine.stop_term();
-    page.until_trust("away").await;
-    page.until_it_says("The engine does not answer").await;
+    page.until_trust("away");
+    page.until_it_says("The engine does not answer");
     let outdated = "return document.querySelector('.outdated [data-container=steady]') !== null";
-    page.until("the last truth stays, greyed", outdated).await;
+    page.until("the last truth stays, greyed", outdated);
 
     engine.start_again();
-    page.until_trust("exact").await;
-    page.until_it_no_longer_says("The engine does not answer").await;
-    page.until_row("steady", "stopped").await;
+    page.until_trust("exact");
+    page.until_it_no_longer_says("The engine does not answer");
+    page.until_row("steady", "stopped");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_container_is_stopped_and_started_from_its_row() {
+#[test]
+fn a_container_is_stopped_and_started_from_its_row() {
     let engine = RealEngine::start();
     engine.run(&["--name", "worker", IMAGE]);
     let mut desktop = Desktop::start(&engine.host());
-    let page = desktop.open_page().await;
-    page.go_to("Containers").await;
-    page.until_row("worker", "running").await;
+    let page = desktop.open_page();
+    page.go_to("Containers");
+    page.until_row("worker", "running");
 
     let state = || engine.docker(&["inspect", "-f", "{{.State.Status}}", "worker"]).ok();
-    page.click("//*[@data-container='worker']").await;
-    page.click("//button[@aria-label='Stop worker']").await;
-    page.until_row("worker", "stopped").await;
+    page.click("//*[@data-container='worker']");
+    page.click("//button[@aria-label='Stop worker']");
+    page.until_row("worker", "stopped");
     assert_eq!(state(), "exited");
-    page.click("//button[@aria-label='Start worker']").await;
-    page.until_row("worker", "running").await;
+    page.click("//button[@aria-label='Start worker']");
+    page.until_row("worker", "running");
     assert_eq!(state(), "running");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn closing_goes_to_the_tray_and_frees_the_web_view_and_the_tray_brings_it_back() {
+#[test]
+fn closing_goes_to_the_tray_and_frees_the_web_view_and_the_tray_brings_it_back() {
     let desktop = Desktop::start(NOWHERE);
     let tray = Tray::watch(desktop.bus());
     let screen = desktop.screen();
@@ -139,16 +139,16 @@ async fn closing_goes_to_the_tray_and_frees_the_web_view_and_the_tray_brings_it_
     assert_eq!(ended.code, Some(0), "Quit ends it in order: {}", ended.stderr);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_tray_closing_asks_and_a_second_start_brings_the_window_back() {
+#[test]
+fn without_a_tray_closing_asks_and_a_second_start_brings_the_window_back() {
     let mut desktop = Desktop::start(NOWHERE);
     let screen = desktop.screen();
-    let page = desktop.open_page().await;
-    page.until_it_says("No engine was found").await;
+    let page = desktop.open_page();
+    page.until_it_says("No engine was found");
 
     screen.click_the_cross(screen.wait_for(TITLE));
-    page.until_it_says("Close the window?").await;
-    page.click("//button[contains(., 'Keep running')]").await;
+    page.until_it_says("Close the window?");
+    page.click("//button[contains(., 'Keep running')]");
     screen.wait_for_none(TITLE);
     assert_eq!(desktop.processes("tinyforge-app").len(), 1, "it goes on without a window");
 
@@ -158,30 +158,30 @@ async fn without_a_tray_closing_asks_and_a_second_start_brings_the_window_back()
     until("the window draws itself again", || screen.colours(again) > 20);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_window_attaches_to_a_running_daemon_and_takes_over_when_it_ends() {
+#[test]
+fn the_window_attaches_to_a_running_daemon_and_takes_over_when_it_ends() {
     let engine = RealEngine::start();
     let mut desktop = Desktop::start(&engine.host());
     let mut daemon = desktop.start_daemon();
-    let page = desktop.open_page().await;
-    page.go_to("Health").await;
-    page.until_it_says("attached to a running daemon").await;
-    page.go_to("Containers").await;
+    let page = desktop.open_page();
+    page.go_to("Health");
+    page.until_it_says("attached to a running daemon");
+    page.go_to("Containers");
     engine.run(&["--name", "first", IMAGE]);
-    page.until_row("first", "running").await;
+    page.until_row("first", "running");
 
     daemon.ask_to_stop();
     until("the daemon has ended", || !daemon.is_running());
-    page.go_to("Health").await;
-    page.until_it_says("runs in this window").await;
-    page.go_to("Containers").await;
+    page.go_to("Health");
+    page.until_it_says("runs in this window");
+    page.go_to("Containers");
     engine.run(&["--name", "second", IMAGE]);
-    page.until_row("second", "running").await;
-    page.until_row("first", "running").await;
+    page.until_row("second", "running");
+    page.until_row("first", "running");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_of_another_version_is_said_plainly() {
+#[test]
+fn a_daemon_of_another_version_is_said_plainly() {
     let mut desktop = Desktop::start(NOWHERE);
     let socket = desktop.home().prepare_socket().unwrap();
     let listener = UnixListener::bind(socket).unwrap();
@@ -192,9 +192,9 @@ async fn a_daemon_of_another_version_is_said_plainly() {
             let _ = face.and_then(|mut face| face.write_all(&hello));
         }
     });
-    let page = desktop.open_page().await;
-    page.until_it_says("The daemon has another version").await;
-    page.until_it_says("9.9.9").await;
+    let page = desktop.open_page();
+    page.until_it_says("The daemon has another version");
+    page.until_it_says("9.9.9");
 }
 
 #[test]

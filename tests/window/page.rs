@@ -1,90 +1,137 @@
 //! What the window shows, read and clicked through WebDriver.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fantoccini::elements::Element;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::desktop::DEADLINE;
 
+/// The name under which WebDriver hands out elements.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// The window, opened by WebDriver.
 pub struct Page {
-    client: Client,
+    driver: Driver,
+    session: String,
 }
 
 impl Page {
-    pub async fn open(port: u16, program: &Path) -> Self {
-        let capabilities = json!({
-            "browserName": "wry",
-            "webkitgtk:browserOptions": { "binary": program.display().to_string(), "args": [] },
-        });
-        let Value::Object(capabilities) = capabilities else { unreachable!("an object was written") };
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(capabilities)
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
+    pub fn open(port: u16, program: &Path) -> Self {
+        let options = json!({ "binary": program.display().to_string(), "args": [] });
+        let wanted = json!({ "browserName": "wry", "webkitgtk:browserOptions": options });
+        let driver = Driver { port };
+        let answer = driver
+            .call("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wanted } }))
             .expect("the window opens under WebDriver");
-        let page = Self { client };
-        page.until("the window has drawn itself", "return document.querySelector('h1') !== null").await;
+        let session = answer["sessionId"].as_str().expect("a session has an id").to_owned();
+        let page = Self { driver, session };
+        page.until("the window has drawn itself", "return document.querySelector('h1') !== null");
         page
     }
 
     /// Follows a link of the navigation.
-    pub async fn go_to(&self, name: &str) {
-        self.click(&format!("//nav//a[contains(., '{name}')]")).await;
-        self.until(&format!("{name} is open"), &format!("return document.querySelector('h1').innerText === '{name}'"))
-            .await;
+    pub fn go_to(&self, name: &str) {
+        self.click(&format!("//nav//a[contains(., '{name}')]"));
+        let there = format!("return document.querySelector('h1').innerText === '{name}'");
+        self.until(&format!("{name} is open"), &there);
     }
 
-    pub async fn click(&self, xpath: &str) {
-        let found = self.client.wait().at_most(DEADLINE).for_element(Locator::XPath(xpath)).await;
-        let element: Element = found.unwrap_or_else(|error| panic!("{xpath} is not there: {error}"));
-        element.click().await.unwrap_or_else(|error| panic!("{xpath} cannot be clicked: {error}"));
-    }
-
-    pub async fn ask(&self, script: &str) -> Value {
-        self.client.execute(script, vec![]).await.unwrap_or_else(|error| panic!("{script}: {error}"))
-    }
-
-    /// Waits until the script returns true.
-    pub async fn until(&self, what: &str, script: &str) {
+    /// A real click, where the element is and can be seen.
+    pub fn click(&self, xpath: &str) {
         let deadline = Instant::now() + DEADLINE;
-        while self.ask(script).await != Value::Bool(true) {
-            if Instant::now() > deadline {
-                let text = self.ask("return document.body.innerText").await;
-                panic!("within {DEADLINE:?} it did not come true that {what}; the window says: {text}");
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        while let Err(reason) = self.try_click(xpath) {
+            assert!(Instant::now() < deadline, "{xpath} cannot be clicked: {reason}");
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    pub async fn until_it_says(&self, text: &str) {
-        let script = format!("return document.body.innerText.includes({})", json!(text));
-        self.until(&format!("the window says {text:?}"), &script).await;
+    fn try_click(&self, xpath: &str) -> Result<(), String> {
+        let found = self.post("/element", &json!({ "using": "xpath", "value": xpath }))?;
+        let element = found[ELEMENT].as_str().unwrap_or_default();
+        self.post(&format!("/element/{element}/click"), &json!({})).map(|_| ())
     }
 
-    pub async fn until_it_no_longer_says(&self, text: &str) {
+    /// What a script of the page answers.
+    pub fn ask(&self, script: &str) -> Value {
+        self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+            .unwrap_or_else(|reason| panic!("{script}: {reason}"))
+    }
+
+    /// Waits until the script answers true.
+    pub fn until(&self, what: &str, script: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.ask(script) != Value::Bool(true) {
+            if Instant::now() > deadline {
+                let text = self.ask("return document.body.innerText");
+                panic!("within {DEADLINE:?} it did not come true that {what}; the window says: {text}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn until_it_says(&self, text: &str) {
+        let script = format!("return document.body.innerText.includes({})", json!(text));
+        self.until(&format!("the window says {text:?}"), &script);
+    }
+
+    pub fn until_it_no_longer_says(&self, text: &str) {
         let script = format!("return !document.body.innerText.includes({})", json!(text));
-        self.until(&format!("the window no longer says {text:?}"), &script).await;
+        self.until(&format!("the window no longer says {text:?}"), &script);
     }
 
     /// Waits until the row of that container is in that state.
-    pub async fn until_row(&self, name: &str, state: &str) {
-        let script =
-            format!("return document.querySelector('[data-container=\"{name}\"]')?.dataset.state === '{state}'");
-        self.until(&format!("{name} is shown as {state}"), &script).await;
+    pub fn until_row(&self, name: &str, state: &str) {
+        let row = format!("document.querySelector('[data-container=\"{name}\"]')");
+        self.until(
+            &format!("{name} is shown as {state}"),
+            &format!("return {row}?.dataset.state === '{state}'"),
+        );
     }
 
-    pub async fn until_no_row(&self, name: &str) {
-        let script = format!("return document.querySelector('[data-container=\"{name}\"]') === null");
-        self.until(&format!("{name} is no longer shown"), &script).await;
+    pub fn until_no_row(&self, name: &str) {
+        let row = format!("document.querySelector('[data-container=\"{name}\"]')");
+        self.until(&format!("{name} is no longer shown"), &format!("return {row} === null"));
     }
 
-    /// What the header says of the index: `exact`, `away`, …
-    pub async fn until_trust(&self, trust: &str) {
+    /// Waits until the header says that of the index: `exact`, `away`, …
+    pub fn until_trust(&self, trust: &str) {
         let script = format!("return document.querySelector('[data-trust]')?.dataset.trust === '{trust}'");
-        self.until(&format!("the index is {trust}"), &script).await;
+        self.until(&format!("the index is {trust}"), &script);
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
+        self.driver.call("POST", &format!("/session/{}{path}", self.session), body)
+    }
+}
+
+/// WebDriver's protocol: a JSON document there, a JSON document back.
+struct Driver {
+    port: u16,
+}
+
+impl Driver {
+    fn call(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
+        let answer = self.exchange(method, path, &body.to_string()).map_err(|error| error.to_string())?;
+        let (head, json) = answer.split_once("\r\n\r\n").ok_or("an answer without an end of its head")?;
+        let value: Value = serde_json::from_str(json).map_err(|error| format!("{error} in {json}"))?;
+        let value = value["value"].clone();
+        if head.starts_with("HTTP/1.1 200") { Ok(value) } else { Err(value["message"].to_string()) }
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 }

@@ -23,7 +23,10 @@ impl Screen {
     /// The mapped windows of that title.
     pub fn windows(&self, title: &str) -> Vec<Window> {
         let Ok(Ok(tree)) = self.x.query_tree(self.root).map(|asked| asked.reply()) else { return Vec::new() };
-        tree.children.into_iter().filter(|window| self.is_shown(*window) && self.title(*window) == title).collect()
+        tree.children
+            .into_iter()
+            .filter(|window| self.is_shown(*window) && self.title(*window) == title)
+            .collect()
     }
 
     pub fn wait_for(&self, title: &str) -> Window {

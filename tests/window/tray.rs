@@ -61,7 +61,8 @@ impl Tray {
         let entry = self.entries().into_iter().find(|entry| entry.label == label).expect("it is there");
         assert!(entry.enabled, "{label} can be clicked");
         let data = Value::from(0_i32);
-        let _: () = self.dbusmenu().call("Event", &(entry.id, "clicked", data, 0_u32)).expect("a menu is clicked");
+        let _: () =
+            self.dbusmenu().call("Event", &(entry.id, "clicked", data, 0_u32)).expect("a menu is clicked");
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -93,8 +94,11 @@ impl Entry {
         let [id, properties, _] = structure.fields() else { return None };
         let id = i32::try_from(id.try_clone().ok()?).ok()?;
         let properties: HashMap<String, OwnedValue> = properties.try_clone().ok()?.try_into().ok()?;
-        let text = |name: &str| properties.get(name).and_then(|value| String::try_from(value.try_clone().ok()?).ok());
-        let flag = |name: &str| properties.get(name).and_then(|value| bool::try_from(value.try_clone().ok()?).ok());
+        let text = |name: &str| {
+            properties.get(name).and_then(|value| String::try_from(value.try_clone().ok()?).ok())
+        };
+        let flag =
+            |name: &str| properties.get(name).and_then(|value| bool::try_from(value.try_clone().ok()?).ok());
         Some(Self {
             id,
             // Underlines mark a letter for the keyboard; they are not part of the text.

@@ -55,7 +55,8 @@ async fn the_next_releases_engine_keeps_it_too() {
 }
 
 /// Every request that the adapter sends, and the call of the fake that answers for it.
-const REQUESTS: [(&str, Call); 9] = [
+const REQUESTS: [(&str, Call); 10] = [
+    ("GET /_ping", Call::Ping),
     ("GET /version", Call::Identify),
     ("GET /info", Call::Identify),
     ("GET /containers/json?all", Call::List),

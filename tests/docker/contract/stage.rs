@@ -31,9 +31,18 @@ pub struct Actor<'a> {
     pub name: &'a str,
     pub publishes: bool,
     pub labels: &'a [(&'a str, &'a str)],
-    pub health_check: bool,
+    pub checked: Checked,
     pub auto_remove: bool,
     pub unless_stopped: bool,
+}
+
+/// How often a health check asks.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Checked {
+    #[default]
+    Never,
+    Often,
+    Seldom,
 }
 
 pub fn actor(name: &str) -> Actor<'_> {
@@ -235,33 +244,59 @@ impl Stage {
     }
 
     pub async fn listen_since(&self, since: jiff::Timestamp) -> Listener {
-        Listener { events: self.door.events(since).await.unwrap(), heard: Vec::new() }
+        Listener {
+            events: self.door.events(since).await.unwrap(),
+            strict: matches!(self.kind, Kind::Fake(_)),
+            heard: Vec::new(),
+        }
     }
 }
 
 pub struct Listener {
     events: EventStream,
+    strict: bool,
     heard: Vec<EngineEvent>,
 }
 
 impl Listener {
-    /// All that was said about one container, up to and with `last`; as words, with what is told beside them.
-    pub async fn until(&mut self, id: &ContainerId, last: &str) -> Vec<String> {
+    /// Exactly this is said about one container, in this order. Of a real engine only the order of `die` and `stop` is
+    /// not asked for: newer ones let one overtake the other.
+    pub async fn says(&mut self, id: &ContainerId, expected: &[&str]) {
         let wait = async {
-            loop {
-                let about: Vec<String> =
-                    self.heard.iter().filter(|e| e.container_id == *id).map(word).collect();
-                if about.last().is_some_and(|w| w == last) {
-                    return;
-                }
+            while self.said(id).len() < expected.len() {
                 self.heard.push(self.events.next().await.expect("the stream goes on").unwrap());
             }
         };
         let came = timeout(PATIENCE, wait).await.is_ok();
-        let words: Vec<String> = self.heard.iter().filter(|e| e.container_id == *id).map(word).collect();
-        assert!(came, "'{last}' was not said of {id}; this was: {words:?}");
+        let said = self.said(id);
+        assert!(came && said == expected, "of {id} was said {said:?}, not {expected:?}");
         self.heard.retain(|e| e.container_id != *id);
-        words
+    }
+
+    /// Waits until this is said about one container; what was said of it before does not matter.
+    pub async fn hears(&mut self, id: &ContainerId, expected: &str) {
+        let wait = async {
+            while self.said(id).last().is_none_or(|word| word != expected) {
+                self.heard.push(self.events.next().await.expect("the stream goes on").unwrap());
+            }
+        };
+        let came = timeout(PATIENCE, wait).await.is_ok();
+        assert!(came, "of {id} was said {:?}, never '{expected}'", self.said(id));
+        self.heard.retain(|e| e.container_id != *id);
+    }
+
+    fn said(&self, id: &ContainerId) -> Vec<String> {
+        let mut said: Vec<String> = self.heard.iter().filter(|e| e.container_id == *id).map(word).collect();
+        // One want of memory may be told twice.
+        said.dedup_by(|a, b| a == "oom" && b == "oom");
+        if !self.strict {
+            for at in 1..said.len() {
+                if said[at - 1] == "stop" && said[at].starts_with("die") {
+                    said.swap(at - 1, at);
+                }
+            }
+        }
+        said
     }
 
     /// The next event about a container.
@@ -296,7 +331,7 @@ fn spec(who: Actor<'_>) -> Spec {
     for (key, value) in who.labels {
         spec = spec.label(key, value);
     }
-    spec.health_check = who.health_check;
+    spec.health_check = who.checked != Checked::Never;
     spec.auto_remove = who.auto_remove;
     if who.unless_stopped {
         spec.restart = RestartPolicy::UnlessStopped;
@@ -312,9 +347,10 @@ fn arguments(who: Actor<'_>) -> Vec<String> {
     for (key, value) in who.labels {
         args.extend(["--label".into(), format!("{key}={value}")]);
     }
-    if who.health_check {
+    if who.checked != Checked::Never {
+        let interval = if who.checked == Checked::Often { "100ms" } else { "1h" };
         args.extend(["--health-cmd".into(), "test -e /tmp/healthy".into()]);
-        args.extend(["--health-interval".into(), "100ms".into(), "--health-retries".into(), "2".into()]);
+        args.extend(["--health-interval".into(), interval.into(), "--health-retries".into(), "2".into()]);
     }
     if who.auto_remove {
         args.push("--rm".into());

@@ -41,6 +41,9 @@ pub enum Release {
     Next,
 }
 
+/// How long what was killed may take to be gone on a busy machine; some hundred milliseconds on an idle one.
+const GONE: Duration = Duration::from_secs(60);
+
 pub struct RealEngine {
     number: u8,
     folder: PathBuf,
@@ -354,8 +357,11 @@ impl Traces {
     /// it leaves) the next one finds done.
     fn wipe(&self) {
         let sockets = self.shim_sockets();
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + GONE;
         while !self.leftovers().is_empty() && Instant::now() < deadline {
+            for at in self.control_groups() {
+                thaw(&at);
+            }
             for pid in self.processes() {
                 send(pid, Signal::KILL);
             }
@@ -537,6 +543,16 @@ fn remove_control_group(at: &Path) {
         }
     }
     let _ = fs::remove_dir(at);
+}
+
+/// A paused container's programs do not even die before they are thawed.
+fn thaw(at: &Path) {
+    let _ = fs::write(at.join("freezer.state"), "THAWED");
+    for entry in fs::read_dir(at).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|t| t.is_dir()) {
+            thaw(&entry.path());
+        }
+    }
 }
 
 fn send(pid: u32, signal: Signal) {

@@ -335,6 +335,11 @@ pub(super) const ACTIONS: [&str; 13] = [
 
 /// An event's action in ours. Podman says `remove` for `destroy` and `died` for `die`; a health check's result
 /// follows a colon, or stands among the attributes.
+/// A start that fails tells nothing of the container, but its network was connected and disconnected again.
+pub(super) const NETWORK_ACTIONS: [&str; 2] = ["connect", "disconnect"];
+/// The attribute of a network's event that names the container.
+pub(super) const NETWORK_CONTAINER: &str = "container";
+
 pub(super) fn action(word: &str, attributes: &Labels) -> Action {
     match word {
         "create" => Action::Create,
@@ -349,6 +354,7 @@ pub(super) fn action(word: &str, attributes: &Labels) -> Action {
         "rename" => Action::Rename,
         "update" => Action::Update,
         "destroy" | "remove" => Action::Destroy,
+        "connect" | "disconnect" => Action::Network,
         other => match other.strip_prefix("health_status") {
             Some(rest) => {
                 let told = rest.trim_start_matches(':').trim();
@@ -377,3 +383,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], tried: &str) -> Result<T, Engine
 fn garbled(tried: &str, detail: String) -> EngineError {
     EngineError::Garbled { tried: tried.to_owned(), detail }
 }
+
+#[cfg(test)]
+#[path = "answers_tests.rs"]
+mod tests;

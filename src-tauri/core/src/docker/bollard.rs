@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::errors::Error as BollardError;
-use bollard::models::{EventMessage, SystemVersion};
+use bollard::models::{EventMessage, EventMessageTypeEnum, SystemVersion};
 use bollard::query_parameters::{
     EventsOptionsBuilder, RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
@@ -199,11 +199,11 @@ fn dialect(version: &SystemVersion) -> Dialect {
 }
 
 fn event_filter(is_podman: bool) -> std::collections::HashMap<&'static str, Vec<&'static str>> {
-    let mut filter = std::collections::HashMap::from([("type", vec!["container"])]);
-    if !is_podman {
-        filter.insert("event", answers::ACTIONS.to_vec());
+    if is_podman {
+        return std::collections::HashMap::from([("type", vec!["container"])]);
     }
-    filter
+    let actions = answers::ACTIONS.iter().chain(&answers::NETWORK_ACTIONS).copied().collect();
+    std::collections::HashMap::from([("type", vec!["container", "network"]), ("event", actions)])
 }
 
 /// `seconds.nanos`, as the engine reads it. Inclusive.
@@ -218,11 +218,15 @@ fn seconds(grace: Duration) -> i32 {
     i32::try_from(whole).unwrap_or(i32::MAX)
 }
 
-/// An event, unless it is about no container (`prune`).
+/// An event, unless it is about no container (`prune`). One about a network is about the container that it names.
 fn event(message: EventMessage) -> Option<EngineEvent> {
     let actor = message.actor?;
-    let id = actor.id.filter(|id| !id.is_empty())?;
     let attributes: Labels = actor.attributes.unwrap_or_default().into_iter().collect();
+    let id = match message.typ {
+        Some(EventMessageTypeEnum::NETWORK) => attributes.get(answers::NETWORK_CONTAINER).cloned(),
+        _ => actor.id,
+    };
+    let id = id.filter(|id| !id.is_empty())?;
     let nanos = message.time_nano.or_else(|| message.time.and_then(|s| s.checked_mul(1_000_000_000)));
     let at = Timestamp::from_nanosecond(i128::from(nanos.unwrap_or(0))).unwrap_or(Timestamp::UNIX_EPOCH);
     let action = answers::action(message.action.as_deref().unwrap_or_default(), &attributes);

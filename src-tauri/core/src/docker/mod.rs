@@ -122,6 +122,8 @@ pub enum Action {
     Update,
     Destroy,
     HealthStatus(Health),
+    /// It was connected to a network or disconnected: the only sign of a start that failed.
+    Network,
     /// Podman's additions and whatever comes later: the container is looked at all the same.
     Other(String),
 }

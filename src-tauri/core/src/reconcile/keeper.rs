@@ -12,12 +12,12 @@ use tracing::{debug, info, warn};
 use super::looks::{Looks, Want};
 use super::pass::{Finding, Pass};
 use super::pulse::{Link, Pulse};
-use super::watch::{self, Marks};
+use super::watch::{self, CLUES, Marks};
 use super::{Ask, OwnActs, Parts, Rhythm};
 use crate::clock::SharedClock;
 use crate::docker::{EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
 use crate::events::{Bus, Event};
-use crate::rules::cause::{Cause, Deed, Doubt, Evidence};
+use crate::rules::cause::{Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
 use crate::rules::container::Observed;
 use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
@@ -148,6 +148,8 @@ pub(super) struct Keeper {
     pinging: bool,
     verified_written: (Duration, Option<Timestamp>),
     seen_written: Duration,
+    /// Clues of looks that found no change yet, and may explain the next one: a kill is told before the death.
+    clues: HashMap<ContainerId, Vec<Clue>>,
     /// Ends by a kill that were put down to somebody, while an engine's shutdown may still turn out to be behind them.
     kills: VecDeque<Kill>,
 }
@@ -205,6 +207,7 @@ impl Keeper {
             pinging: false,
             verified_written: (steady, None),
             seen_written: steady,
+            clues: HashMap::new(),
             kills: VecDeque::new(),
             clock,
         }
@@ -366,6 +369,7 @@ impl Keeper {
         self.observed.clear();
         self.unannounced.clear();
         self.kills.clear();
+        self.clues.clear();
         self.pass = None;
     }
 
@@ -389,13 +393,14 @@ impl Keeper {
         self.connection = Connection::Connected { reader };
         self.next_pass = self.clock.steady();
         self.pass = None;
-        if self.doubt.is_none() {
-            self.doubt = Some((Doubt::EngineAway, Some(self.last_sign.1)));
-        }
+        self.doubt.get_or_insert((Doubt::Reconnected, Some(self.last_sign.1)));
         self.set_link(Link::Connected);
     }
 
     fn not_reached(&mut self, error: EngineError) {
+        if let (EngineError::Absent { .. }, Some((doubt @ Doubt::Reconnected, _))) = (&error, &mut self.doubt) {
+            *doubt = Doubt::EngineAway;
+        }
         let attempt = match self.connection {
             Connection::Connecting { attempt } | Connection::Seeking { attempt, .. } => attempt,
             Connection::Connected { .. } => 0,
@@ -432,8 +437,8 @@ impl Keeper {
         reader.abort();
         info!("the engine is out of reach: {error}");
         self.fetch_marks();
-        self.recast_a_shutdown();
-        self.doubt.get_or_insert((Doubt::EngineAway, Some(self.last_sign.1)));
+        let doubt = if self.recast_a_shutdown() { Doubt::EngineAway } else { Doubt::Reconnected };
+        self.doubt.get_or_insert((doubt, Some(self.last_sign.1)));
         self.pass = None;
         self.connection = Connection::Seeking { at: self.clock.steady(), attempt: 0 };
         self.set_link(Link::Away(error));
@@ -520,16 +525,27 @@ impl Keeper {
             self.sign_of_life();
         }
         let now = self.clock.steady();
+        // Until the pass after a doubt is through, what an event tells may be of the time that nobody saw.
+        let doubt = self.doubt.map(|(doubt, _)| doubt);
         for (id, clues) in taken {
+            if self.says_nothing(&id, &clues) {
+                continue;
+            }
             self.unannounced.remove(&id);
             if clues.iter().any(|clue| clue.deed == Deed::Kill) {
                 self.kills.push_back(Kill { container: id.clone(), at: now });
             }
-            self.looks.want(&id, Want { clues: clues.into(), announced: true, ..Want::default() });
+            self.looks.want(&id, Want { clues: clues.into(), announced: true, doubt, ..Want::default() });
         }
         while self.kills.front().is_some_and(|kill| now.saturating_sub(kill.at) > SHUTDOWN) {
             self.kills.pop_front();
         }
+    }
+
+    /// A network that is connected or disconnected tells of a start that failed; of what runs it tells nothing.
+    fn says_nothing(&self, id: &ContainerId, clues: &VecDeque<Clue>) -> bool {
+        let runs = self.view.of_container(id).is_some_and(|row| row.facts.state.is_alive());
+        runs && clues.iter().all(|clue| clue.deed == Deed::Network)
     }
 
     fn look_for(&mut self, id: &ContainerId, reply: oneshot::Sender<()>) {
@@ -595,6 +611,11 @@ impl Keeper {
         let mut settles = vec![];
         for Answer { id, seen, want } in answers {
             let write = self.plan(&engine_id, &id, seen.as_ref(), &want, now);
+            if !want.deferred && want.doubt.is_none() && write.as_ref().is_some_and(RowWrite::is_unexplained) {
+                self.looks.defer(&id, want, self.clock.steady());
+                continue;
+            }
+            self.remember_clues(&id, &want, write.as_ref(), now);
             if let Some(write) = write {
                 self.notice_unannounced(&id, &want);
                 self.view.apply(&write, now);
@@ -647,11 +668,31 @@ impl Keeper {
         want: &Want,
         now: Timestamp,
     ) -> Option<RowWrite> {
-        let evidence = Evidence { clues: want.clues.clone(), own: self.own.of(id), doubt: want.doubt };
+        let earlier = self.clues.get(id).into_iter().flatten();
+        let mut clues: Vec<Clue> = earlier.chain(&want.clues).cloned().collect();
+        clues.sort_by_key(|clue| clue.at);
+        let evidence = Evidence { clues, own: self.own.of(id), doubt: want.doubt };
         let around = Circumstances { engine, claims: &self.claims, now, verified_at: self.pulse.verified_at };
         match seen {
             Some(seen) => plan::of_inspect(&self.view, seen, &evidence, &around),
             None => plan::of_absence(&self.view, id, &evidence, &around),
+        }
+    }
+
+    /// A look that found no other state leaves its clues to the next one, for as long as they can explain anything.
+    fn remember_clues(&mut self, id: &ContainerId, want: &Want, write: Option<&RowWrite>, now: Timestamp) {
+        if write.is_some_and(RowWrite::tells_a_state) {
+            self.clues.remove(id);
+            return;
+        }
+        let lasting = want.clues.iter().filter(|clue| clue.explains_what_follows()).cloned();
+        let lasting: Vec<Clue> = lasting.collect();
+        if !lasting.is_empty() {
+            self.clues.retain(|_, clues| clues.last().is_some_and(|clue| clue.at >= before(now, KILL_REACH)));
+            let kept = self.clues.entry(id.clone()).or_default();
+            kept.extend(lasting);
+            let surplus = kept.len().saturating_sub(CLUES);
+            kept.drain(..surplus);
         }
     }
 
@@ -829,7 +870,7 @@ impl Keeper {
 
     /// The engine kills everything and then its stream ends. What was put down to somebody was its own doing: unless
     /// something still runs, in which case it did not shut its containers down.
-    fn recast_a_shutdown(&mut self) {
+    fn recast_a_shutdown(&mut self) -> bool {
         let volley = last_volley(self.kills.make_contiguous());
         let runs_on = |id: &ContainerId| !volley.contains(id);
         let anything_alive = self
@@ -837,7 +878,7 @@ impl Keeper {
             .rows()
             .any(|row| row.facts.state.is_alive() && row.container_id.as_ref().is_some_and(runs_on));
         if volley.is_empty() || anything_alive {
-            return;
+            return false;
         }
         for (id, want) in self.looks.wants_mut().chain(self.under_way.iter_mut()) {
             if volley.contains(id) {
@@ -845,6 +886,7 @@ impl Keeper {
                 want.doubt = Some(Doubt::EngineAway);
             }
         }
+        self.clues.retain(|id, _| !volley.contains(id));
         for answer in self.answers.iter_mut().filter(|answer| volley.contains(&answer.id)) {
             answer.want.clues.clear();
             answer.want.doubt = Some(Doubt::EngineAway);
@@ -854,6 +896,7 @@ impl Keeper {
         let recast =
             |row_id: RowId| Recast { row_id, field: Field::State, since, cause: Cause::EngineRestart };
         self.recasts.extend(rows.map(|row| recast(row.id.clone())));
+        true
     }
 
     // ── what lives in memory ────────────────────────────────────────────────────────────────────────────────────
@@ -949,7 +992,7 @@ fn difference(now: Timestamp, then: Timestamp) -> Duration {
 fn gap(doubt: Doubt, from: Timestamp, to: Timestamp) -> Option<Gap> {
     let reason = match doubt {
         Doubt::Boot => GapReason::NotRunning,
-        Doubt::EngineAway => GapReason::EngineAway,
+        Doubt::EngineAway | Doubt::Reconnected => GapReason::EngineAway,
         Doubt::Asleep => GapReason::Asleep,
         Doubt::ClockJumped | Doubt::Asked => return None,
     };

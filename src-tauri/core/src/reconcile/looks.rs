@@ -24,6 +24,8 @@ pub(super) struct Want {
     pub(super) waiters: Vec<oneshot::Sender<()>>,
     /// How often in a row the look failed.
     pub(super) failures: u32,
+    /// It has waited once already for the event that explains what it found.
+    pub(super) deferred: bool,
 }
 
 impl Want {
@@ -34,6 +36,7 @@ impl Want {
         self.pass = self.pass.max(other.pass);
         self.waiters.extend(other.waiters);
         self.failures = self.failures.max(other.failures);
+        self.deferred |= other.deferred;
     }
 
     fn is_urgent(&self) -> bool {
@@ -44,6 +47,10 @@ impl Want {
 /// First and longest wait before a look that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
+
+/// An inspect can be ahead of its event by as much as the engine and we are busy: measured, a few milliseconds at rest
+/// and over a hundred under load. The event ends the wait.
+const EXPLANATION: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Default)]
 pub(super) struct Looks {
@@ -115,14 +122,23 @@ impl Looks {
     pub(super) fn retry(&mut self, id: &ContainerId, mut want: Want, now: Duration) {
         want.failures += 1;
         let wait = RETRY_FIRST.saturating_mul(1 << want.failures.min(10)).min(RETRY_LONGEST);
+        self.again(id, want, now + wait);
+    }
+
+    /// The look found what no event has told yet: another one tells it with its cause, when the event is there, or
+    /// after a moment without.
+    pub(super) fn defer(&mut self, id: &ContainerId, want: Want, now: Duration) {
+        self.again(id, Want { deferred: true, ..want }, now + EXPLANATION);
+    }
+
+    fn again(&mut self, id: &ContainerId, mut want: Want, at: Duration) {
         self.under_way.remove(id);
-        match self.wants.get_mut(id) {
-            Some(known) => known.merge(want),
-            None => {
-                self.wants.insert(id.clone(), want);
-            }
+        // What was marked meanwhile is the later evidence.
+        if let Some(later) = self.wants.remove(id) {
+            want.merge(later);
         }
-        self.waiting.entry(now + wait).or_default().push(id.clone());
+        self.wants.insert(id.clone(), want);
+        self.waiting.entry(at).or_default().push(id.clone());
     }
 
     /// When the first of those that wait may be looked at.

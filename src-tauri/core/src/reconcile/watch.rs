@@ -18,7 +18,7 @@ use crate::rules::ids::ContainerId;
 use crate::rules::labels;
 
 /// Clues kept of one container between two looks; the latest tell most.
-const CLUES: usize = 16;
+pub(super) const CLUES: usize = 16;
 /// How long after a sign of Compose's work on a project another event of it is put down to Compose.
 const COMPOSE_WORKS: Duration = Duration::from_secs(10);
 /// Compose projects remembered as being worked on.
@@ -127,6 +127,7 @@ fn deed(action: &Action) -> Deed {
         Action::Update => Deed::Update,
         Action::Destroy => Deed::Destroy,
         Action::HealthStatus(_) => Deed::Health,
+        Action::Network => Deed::Network,
         Action::Other(_) => Deed::Other,
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! An event's facts are evidence here and nowhere else: the state itself always comes from an inspect.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +79,7 @@ pub enum Deed {
     Update,
     Destroy,
     Health,
+    Network,
     Other,
 }
 
@@ -104,8 +107,10 @@ pub enum OwnAct {
 pub enum Doubt {
     /// The first pass after our own start.
     Boot,
-    /// The connection to the engine was lost and found again.
+    /// The engine was gone: it stopped and started, and so did what it runs.
     EngineAway,
+    /// The connection was lost and found again; the engine may not have noticed.
+    Reconnected,
     /// The machine slept, or our process was frozen.
     Asleep,
     /// The wall clock jumped.
@@ -135,22 +140,43 @@ impl Evidence {
         self.last(deed).is_some()
     }
 
-    /// The kill that led to the death: the last one before it. A signal that the program survived is none.
+    /// The kill that led to the death: the last one before it, unless the program lived on with it.
     fn fatal_kill(&self) -> Option<&Clue> {
         let death = self.clues.iter().rposition(|clue| clue.deed == Deed::Die)?;
-        self.clues
-            .get(..death)?
-            .iter()
-            .rev()
-            .take_while(|clue| clue.deed != Deed::Start)
-            .find(|c| c.deed == Deed::Kill)
+        let (before, died) = (self.clues.get(..death)?, self.clues.get(death)?.at);
+        let of_this_run = before.iter().rev().take_while(|clue| clue.deed != Deed::Start);
+        let kill = of_this_run.into_iter().find(|clue| clue.deed == Deed::Kill)?;
+        let later = Duration::try_from(died.duration_since(kill.at)).unwrap_or_default();
+        (later <= kill.reach()).then_some(kill)
     }
 }
+
+impl Clue {
+    /// Whether it may explain a change that is yet to come.
+    #[must_use]
+    pub fn explains_what_follows(&self) -> bool {
+        matches!(self.deed, Deed::Kill | Deed::Oom)
+    }
+
+    /// For how long after a signal an end is put down to it.
+    #[must_use]
+    pub fn reach(&self) -> Duration {
+        let name = self.signal.as_deref().unwrap_or_default().trim_start_matches("SIG");
+        if LIVED_WITH.contains(&name) { LIVED_WITH_REACH } else { KILL_REACH }
+    }
+}
+
+/// Signals that programs take as a message: HUP, USR1, USR2, CONT, URG, WINCH, by number and by name.
+const LIVED_WITH: [&str; 12] = ["1", "10", "12", "18", "23", "28", "HUP", "USR1", "USR2", "CONT", "URG", "WINCH"];
+/// A program that such a signal does end, ends at once.
+const LIVED_WITH_REACH: Duration = Duration::from_secs(1);
+/// A program that is asked to end has a grace of ten seconds by default, and often a longer one.
+pub const KILL_REACH: Duration = Duration::from_secs(60);
 
 /// The causes that are left where no event tells.
 fn without_evidence(evidence: &Evidence) -> Cause {
     match evidence.doubt {
-        Some(Doubt::EngineAway) => Cause::EngineRestart,
+        Some(Doubt::EngineAway | Doubt::Reconnected) => Cause::EngineRestart,
         Some(Doubt::Asleep) => Cause::Sleep,
         Some(Doubt::Boot | Doubt::ClockJumped | Doubt::Asked) | None => Cause::Unknown,
     }
@@ -160,7 +186,8 @@ fn somebody(clue: &Clue) -> Cause {
     if clue.compose { Cause::Compose } else { Cause::Foreign }
 }
 
-/// Why a container that had a process has none any more, or has another one.
+/// Why a container that had a process has none any more, or has another one. An engine that starts kills what its
+/// last life left behind, and tells it by the same events as anybody's kill.
 #[must_use]
 pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     if matches!(evidence.own, Some(OwnAct::Stop | OwnAct::Restart)) {
@@ -168,6 +195,9 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     }
     if oom_killed || evidence.has(Deed::Oom) && evidence.has(Deed::Die) {
         return Cause::Oom;
+    }
+    if evidence.doubt == Some(Doubt::EngineAway) {
+        return Cause::EngineRestart;
     }
     if let Some(kill) = evidence.fatal_kill() {
         return somebody(kill);
@@ -259,6 +289,8 @@ mod tests {
             ("out of memory by inspect alone", seen(&[Die]), true, Cause::Oom),
             ("a child out of memory, then a kill", seen(&[Kill, Die]), false, Cause::Foreign),
             ("found after the engine was away", after(Doubt::EngineAway), false, Cause::EngineRestart),
+            ("killed by an engine that starts", Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::EngineAway) }, false, Cause::EngineRestart),
+            ("killed by somebody beside a reconnect", Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::Reconnected) }, false, Cause::Foreign),
             ("found after a sleep", after(Doubt::Asleep), false, Cause::Sleep),
             ("found at our start", after(Doubt::Boot), false, Cause::Unknown),
             ("nothing known", Evidence::default(), false, Cause::Unknown),
@@ -266,6 +298,20 @@ mod tests {
         for (what, evidence, oom_killed, expected) in cases {
             assert_eq!(of_end(&evidence, oom_killed), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn a_signal_that_the_program_lived_with_does_not_explain_its_end() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let kill = |signal: &str| Clue { signal: Some(signal.into()), at: at(0), ..clue(Deed::Kill) };
+        let ended = |signal, second| Evidence {
+            clues: vec![kill(signal), Clue { at: at(second), ..clue(Deed::Die) }],
+            ..Evidence::default()
+        };
+        assert_eq!(of_end(&ended("15", 9), false), Cause::Foreign, "within its grace");
+        assert_eq!(of_end(&ended("1", 9), false), Cause::Exit, "it had reloaded its configuration");
+        assert_eq!(of_end(&ended("SIGHUP", 0), false), Cause::Foreign, "that one did end it");
+        assert_eq!(of_end(&ended("15", 600), false), Cause::Exit);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::cause::Evidence;
+use super::cause::{Cause, Evidence};
 use super::container::{Observed, State};
-use super::diff::{self, Change};
+use super::diff::{self, Change, Field};
 use super::dispatch::{self, Claims};
 use super::ids::{ContainerId, EngineId, RowId};
 use super::row::{Decided, Facts, Owner, Row};
@@ -29,6 +29,29 @@ pub enum RowWrite {
     Missing { id: RowId, since: Timestamp, last_seen_at: Option<Timestamp>, history: Vec<Change> },
     /// A foreign container that is gone: out of the index, into history.
     Retire { id: RowId, history: Vec<Change> },
+}
+
+impl RowWrite {
+    /// Whether its history has a state: what led to it is explained by that.
+    #[must_use]
+    pub fn tells_a_state(&self) -> bool {
+        self.history().iter().any(|change| change.field == Field::State)
+    }
+
+    /// Whether something of it has no cause yet: the event that explains it may be on its way.
+    #[must_use]
+    pub fn is_unexplained(&self) -> bool {
+        self.history().iter().any(|change| change.cause == Cause::Unknown)
+    }
+
+    fn history(&self) -> &[Change] {
+        match self {
+            Self::Insert { history, .. }
+            | Self::Observe { history, .. }
+            | Self::Missing { history, .. }
+            | Self::Retire { history, .. } => history,
+        }
+    }
 }
 
 /// The rows of one engine, as they were last committed, with what a plan looks them up by.

@@ -113,6 +113,15 @@ export class List {
     this.#selected = id;
   }
 
+  /** Selects a container, past any filter that hides it, and returns where it is. */
+  show(id: string): number {
+    const at = () => this.rows.findIndex((row) => row.id === id);
+    this.release();
+    if (at() < 0) this.clear();
+    this.#selected = id;
+    return at();
+  }
+
   /** Moves the selection by so many rows and returns where it then is. */
   move(by: number): number {
     const rows = this.rows;

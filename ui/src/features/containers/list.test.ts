@@ -79,6 +79,7 @@ describe('under the pointer', () => {
     change(aContainer('c', at(3)));
     remove('a');
     expect(names()).toEqual(['b', 'a']);
+    expect(list.rows[1]?.gone, 'and is said to be gone').toBe(true);
     expect(list.waiting).toBe(1);
     list.release();
     expect(names()).toEqual(['c', 'b']);
@@ -103,6 +104,14 @@ describe('the selection', () => {
     list.select(null);
     expect(list.move(-1)).toBe(2);
   });
+});
+
+it('a container that is asked for is shown past the filters that hide it', () => {
+  const { list } = listOf(aContainer('a', at(2)), aContainer('b', { ...at(1), state: 'stopped' }));
+  list.toggleGroup('running');
+  expect(list.show('b')).toBe(1);
+  expect(list.selected).toBe('b');
+  expect(list.filtered).toBe(false);
 });
 
 it('ten thousand rows are filtered in less than a frame', () => {

@@ -70,7 +70,6 @@ export const en = {
     stateLabel: 'State',
     foreign: 'foreign',
     foreignWhy: 'No workload owns it. Shown and judged, never touched unless you name it.',
-    missing: 'The engine no longer knows this container.',
     gone: 'gone',
     shown: (shown: number, all: number) =>
       shown === all

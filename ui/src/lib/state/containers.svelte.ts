@@ -7,6 +7,7 @@ export class Row {
   readonly id: string;
   #now: Container = $state.raw() as Container;
   #doing = $state<Verb | null>(null);
+  #gone = $state(false);
   /** The state the engine said it reached; the row is busy until the index says so too. */
   #awaited: State | null = null;
   /** The same as {@link now}, for what walks over all rows and watches {@link Containers.version} instead. */
@@ -26,6 +27,15 @@ export class Row {
   /** What was asked of the engine and is not yet so. */
   get doing(): Verb | null {
     return this.#doing;
+  }
+
+  /** Whether it left the index; a table under the pointer may still show it. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  leave(): void {
+    this.#gone = true;
   }
 
   is(container: Container): void {
@@ -93,7 +103,7 @@ export class Containers {
 
   reset(containers: readonly Container[]): void {
     const stay = new Set(containers.map((container) => container.id));
-    for (const id of this.#byId.keys()) if (!stay.has(id)) this.#byId.delete(id);
+    for (const id of [...this.#byId.keys()]) if (!stay.has(id)) this.#remove(id);
     for (const container of containers) this.#put(container);
     this.#rows = [...this.#byId.values()].sort(newestFirst);
     this.#loaded = true;
@@ -104,7 +114,7 @@ export class Containers {
   apply(patches: readonly Patch[]): void {
     let moved = false;
     for (const patch of patches) {
-      for (const id of patch.removals) moved = this.#byId.delete(id) || moved;
+      for (const id of patch.removals) moved = this.#remove(id) || moved;
       for (const container of patch.upserts) moved = this.#put(container) || moved;
     }
     if (moved) this.#rows = [...this.#byId.values()].sort(newestFirst);
@@ -129,6 +139,12 @@ export class Containers {
       row.refused();
       return failure(cause);
     }
+  }
+
+  /** Whether it was there. */
+  #remove(id: string): boolean {
+    this.#byId.get(id)?.leave();
+    return this.#byId.delete(id);
   }
 
   /** Whether it is new. */

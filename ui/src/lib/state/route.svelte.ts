@@ -19,6 +19,12 @@ export class Route {
     return new URLSearchParams(this.#hash.split('?')[1] ?? '').get('row');
   }
 
+  /** What was asked for is on the screen; asking for it again is a new wish. */
+  arrived(): void {
+    this.#hash = `#${this.#path}`;
+    history.replaceState(null, '', this.#hash);
+  }
+
   start(): () => void {
     const follow = () => {
       this.#hash = location.hash;

@@ -192,6 +192,8 @@ pub struct Weather {
     pub event_losses: f64,
     /// How many undelivered events a reader may have before further ones are silently dropped.
     pub reader_capacity: usize,
+    /// A stop says `stop` before `die`, as engines of version 26 often do (20.10 never does).
+    pub stop_before_die: bool,
     /// Whether `since` replays the ring (with live-restore it returns nothing).
     pub replays: bool,
     /// How long connections hang while the engine restarts (measured: about 10 s).
@@ -208,6 +210,7 @@ impl Default for Weather {
             event_duplicates: 0.0,
             event_losses: 0.0,
             reader_capacity: usize::MAX,
+            stop_before_die: false,
             replays: true,
             restart_takes: Duration::from_secs(10),
         }

@@ -339,6 +339,8 @@ impl World {
         container.life += 1;
         if let Some(sentence) = container.spec.start_error.clone() {
             container.seen.error = Some(sentence.clone());
+            self.emit(id, Action::Network, &[]);
+            self.emit(id, Action::Network, &[]);
             return Err(refused(&tried, 500, &sentence));
         }
         let mut ports = Vec::new();
@@ -404,10 +406,20 @@ impl World {
         if on_term == OnTerm::Ignore {
             self.emit(id, Action::Kill, &[("signal", "9".to_owned())]);
         }
-        self.end(id, on_term.exit_code(), By::Hand);
-        self.emit(id, Action::Stop, &[]);
+        self.end_and_say_so(id, on_term.exit_code());
         self.remove_if_automatic(id);
         Ok(())
+    }
+
+    /// The end of a stop: die, stop; the other way round with newer engines, where one overtakes the other.
+    fn end_and_say_so(&mut self, id: &ContainerId, exit_code: i64) {
+        if self.weather.stop_before_die {
+            self.emit(id, Action::Stop, &[]);
+            self.end(id, exit_code, By::Hand);
+        } else {
+            self.end(id, exit_code, By::Hand);
+            self.emit(id, Action::Stop, &[]);
+        }
     }
 
     pub(super) fn stop(&mut self, id: &ContainerId) -> Result<(), EngineError> {
@@ -560,8 +572,7 @@ impl World {
         let tried = format!("restart {}", id.short());
         if self.state(id, &tried)?.is_alive() {
             let on_term = self.begin_stop(id)?.unwrap_or(OnTerm::Exit(143));
-            self.end(id, on_term.exit_code(), By::Hand);
-            self.emit(id, Action::Stop, &[]);
+            self.end_and_say_so(id, on_term.exit_code());
         }
         self.start_one(id)?;
         self.emit(id, Action::Restart, &[]);
