@@ -151,7 +151,7 @@ impl Ran {
 
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert_eq!(self.code, Some(code), "tinyforge {}: {self:#?}", self.args.join(" "));
         assert!(!self.stderr.contains("panicked"), "{self:#?}");
         self
     }
