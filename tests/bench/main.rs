@@ -73,8 +73,9 @@ fn ms(time: Duration) -> String {
 
 /// From the engine's own time of a pause to the announcement of the committed row, with a hundred containers.
 async fn latency(engine: &RealEngine) -> Vec<Figure> {
-    let ids: Vec<ContainerId> =
-        tokio::task::block_in_place(|| (0..100).map(|n| engine.create(&["--name", &format!("b{n}"), IMAGE])).collect());
+    let ids: Vec<ContainerId> = tokio::task::block_in_place(|| {
+        (0..100).map(|n| engine.create(&["--name", &format!("b{n}"), IMAGE])).collect()
+    });
     let core = core(engine).await;
     let mut heard = core.bus.subscribe();
     let mut times = vec![];

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use harness::world::World;
+use tinyforge_core::docker::EngineError;
 use tinyforge_core::docker::fake::{Call, FakeEngine, RestartPolicy, Spec, Weather};
 use tinyforge_core::rules::container::Health;
+use tinyforge_core::rules::ids::ContainerId;
 
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -27,26 +29,21 @@ async fn every_transition_is_in_the_index_within_a_moment() {
     let engine = world.engine.clone();
     let id = engine.create(Spec::named("web").publish(80).health_check()).unwrap();
     world.equal_within(MOMENT).await;
-    type Act<'a> = (&'a str, Box<dyn Fn()>);
-    let (e, i) = (engine.clone(), id.clone());
-    let act = |name, f: Box<dyn Fn(&FakeEngine, &tinyforge_core::rules::ids::ContainerId)>| -> Act<'_> {
-        let (e, i) = (e.clone(), i.clone());
-        (name, Box::new(move || f(&e, &i)))
-    };
-    let acts = [
-        act("running", Box::new(|e, i| e.start_container(i).unwrap())),
-        act("running", Box::new(|e, i| e.set_health(i, Health::Healthy).unwrap())),
-        act("paused", Box::new(|e, i| e.pause(i).unwrap())),
-        act("running", Box::new(|e, i| e.unpause(i).unwrap())),
-        act("running", Box::new(|e, i| e.rename(i, "web-2").unwrap())),
-        act("running", Box::new(|e, i| e.update(i, RestartPolicy::Always).unwrap())),
-        act("running", Box::new(|e, i| e.restart_container(i).unwrap())),
-        act("running", Box::new(|e, i| e.set_health(i, Health::Unhealthy).unwrap())),
-        act("stopped", Box::new(|e, i| e.stop_container(i).unwrap())),
-        act("-", Box::new(|e, i| e.force_remove(i).unwrap())),
+    type Act = fn(&FakeEngine, &ContainerId) -> Result<(), EngineError>;
+    let acts: [(&str, Act); 10] = [
+        ("running", |e, i| e.start_container(i)),
+        ("running", |e, i| e.set_health(i, Health::Healthy)),
+        ("paused", |e, i| e.pause(i)),
+        ("running", |e, i| e.unpause(i)),
+        ("running", |e, i| e.rename(i, "web-2")),
+        ("running", |e, i| e.update(i, RestartPolicy::Always)),
+        ("running", |e, i| e.restart_container(i)),
+        ("running", |e, i| e.set_health(i, Health::Unhealthy)),
+        ("stopped", |e, i| e.stop_container(i)),
+        ("-", |e, i| e.force_remove(i)),
     ];
     for (expected, act) in acts {
-        act();
+        act(&engine, &id).unwrap();
         world.equal_within(MOMENT).await;
         assert_eq!(world.state(&id).await, expected);
         world.drain();

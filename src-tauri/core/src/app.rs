@@ -224,7 +224,8 @@ async fn follow_settings(bus: Bus, store: Store, index: Reconciler) {
 /// Puts a copy in the place of the database. No daemon may run: it takes the folder.
 pub async fn restore_backup(home: &Home, name: &str) -> Result<Backup, ApiError> {
     let (folder, name) = (home.folder().to_path_buf(), name.to_owned());
-    let restored = tokio::task::spawn_blocking(move || Store::restore(&folder, &name, SystemClock.now())).await;
+    let restored =
+        tokio::task::spawn_blocking(move || Store::restore(&folder, &name, SystemClock.now())).await;
     let restored = restored.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
     Ok(crate::control::backup(restored))
 }

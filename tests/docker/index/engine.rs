@@ -55,7 +55,8 @@ async fn an_engine_that_is_stopped_killed_or_frozen_is_followed_within_five_seco
 
     block(|| site.engine.freeze());
     let frozen = Duration::from_secs(30);
-    site.pulse_within(frozen, "a frozen engine is said to be away", |p| matches!(p.link, Link::Away(_))).await;
+    site.pulse_within(frozen, "a frozen engine is said to be away", |p| matches!(p.link, Link::Away(_)))
+        .await;
     assert_eq!(site.rows().await.len(), 3);
     block(|| site.engine.thaw());
     let took = site.equal_within(FIVE).await;
@@ -117,7 +118,8 @@ fn rename_in_a_loop(socket: &Path, id: &ContainerId, stop: &AtomicBool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_renames_delays_nobody_else_and_ends_equal() {
     let site = Site::open().await;
-    let ids: Vec<_> = (0..8).map(|n| block(|| site.engine.create(&["--name", &format!("flood-{n}"), IMAGE]))).collect();
+    let ids: Vec<_> =
+        (0..8).map(|n| block(|| site.engine.create(&["--name", &format!("flood-{n}"), IMAGE]))).collect();
     let other = block(|| site.engine.run(&["--name", "other", IMAGE]));
     site.equal_within(FIVE).await;
     let socket = site.engine.socket();
@@ -141,7 +143,10 @@ async fn a_flood_of_renames_delays_nobody_else_and_ends_equal() {
     let rate = f64::from(u32::try_from(events).unwrap()) / began.elapsed().as_secs_f64();
     drop(workers);
     site.equal_within(FIVE).await;
-    eprintln!("{rate:.0} events/s; the slowest other change was in the index {} ms after it", slowest.as_millis());
+    eprintln!(
+        "{rate:.0} events/s; the slowest other change was in the index {} ms after it",
+        slowest.as_millis()
+    );
     assert!(events > 500, "the flood was one: {events} events");
     site.index.stop().await;
 }

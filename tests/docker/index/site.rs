@@ -102,7 +102,8 @@ impl Site {
     pub async fn story(&self, id: &ContainerId) -> Vec<String> {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
         let log = self.store.log(10_000).await.unwrap();
-        let lines = log.iter().map(|line| &line.recorded).filter(|line| line.container_id.as_ref() == Some(id));
+        let lines =
+            log.iter().map(|line| &line.recorded).filter(|line| line.container_id.as_ref() == Some(id));
         lines
             .map(|line| {
                 let change = &line.change;

@@ -81,7 +81,11 @@ async fn killed_stopped_restarted(site: &Site) {
     docker(site, &["restart", "victim"]).await;
     becomes(site, &id, "running", "state stopped→running foreign").await;
     let story = site.story(&id).await;
-    assert_eq!(story[story.len() - 2], "state running→stopped foreign", "the end between the two runs is told");
+    assert_eq!(
+        story[story.len() - 2],
+        "state running→stopped foreign",
+        "the end between the two runs is told"
+    );
     docker(site, &["rm", "-f", "victim"]).await;
     site.equal_within(SECOND).await;
 }
@@ -189,7 +193,8 @@ async fn compose_up_recreate_down(site: &Site) {
     let folder = site.engine.scratch().join("blog");
     std::fs::create_dir_all(&folder).unwrap();
     let file = |level: &str| {
-        let text = format!("services:\n  web:\n    image: {IMAGE}\n    environment: {{ LEVEL: '{level}' }}\n");
+        let text =
+            format!("services:\n  web:\n    image: {IMAGE}\n    environment: {{ LEVEL: '{level}' }}\n");
         std::fs::write(folder.join("compose.yml"), text).unwrap();
     };
     let compose = |args: &[&str]| tokio::task::block_in_place(|| site.engine.compose(&folder, args).ok());
@@ -204,7 +209,12 @@ async fn compose_up_recreate_down(site: &Site) {
     let new = web(site).await;
     assert_ne!(new, old);
     assert_eq!(site.state(&old).await, "-");
-    let ends: Vec<String> = site.story(&old).await.into_iter().filter(|line| line.contains("→stopped") || line.contains("→-")).collect();
+    let ends: Vec<String> = site
+        .story(&old)
+        .await
+        .into_iter()
+        .filter(|line| line.contains("→stopped") || line.contains("→-"))
+        .collect();
     assert!(!ends.is_empty() && ends.iter().all(|line| line.ends_with("compose")), "{ends:?}");
     compose(&["down", "-t", "1"]);
     site.equal_within(SECOND).await;

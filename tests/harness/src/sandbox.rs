@@ -28,8 +28,15 @@ pub struct Sandbox {
     home: Option<PathBuf>,
 }
 
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Sandbox {
     /// Without a data folder, and with an engine that is not there.
+    #[must_use]
     pub fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         std::fs::create_dir(temp.path().join("user")).unwrap();
@@ -129,7 +136,8 @@ pub fn program() -> PathBuf {
 /// A run that has ended.
 #[derive(Debug)]
 pub struct Ran {
-    args: Vec<String>,
+    /// What it was asked, for the messages of assertions.
+    pub args: Vec<String>,
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,

@@ -398,7 +398,8 @@ impl Keeper {
     }
 
     fn not_reached(&mut self, error: EngineError) {
-        if let (EngineError::Absent { .. }, Some((doubt @ Doubt::Reconnected, _))) = (&error, &mut self.doubt) {
+        if let (EngineError::Absent { .. }, Some((doubt @ Doubt::Reconnected, _))) = (&error, &mut self.doubt)
+        {
             *doubt = Doubt::EngineAway;
         }
         let attempt = match self.connection {

@@ -167,7 +167,8 @@ impl Clue {
 }
 
 /// Signals that programs take as a message: HUP, USR1, USR2, CONT, URG, WINCH, by number and by name.
-const LIVED_WITH: [&str; 12] = ["1", "10", "12", "18", "23", "28", "HUP", "USR1", "USR2", "CONT", "URG", "WINCH"];
+const LIVED_WITH: [&str; 12] =
+    ["1", "10", "12", "18", "23", "28", "HUP", "USR1", "USR2", "CONT", "URG", "WINCH"];
 /// A program that such a signal does end, ends at once.
 const LIVED_WITH_REACH: Duration = Duration::from_secs(1);
 /// A program that is asked to end has a grace of ten seconds by default, and often a longer one.
@@ -289,8 +290,18 @@ mod tests {
             ("out of memory by inspect alone", seen(&[Die]), true, Cause::Oom),
             ("a child out of memory, then a kill", seen(&[Kill, Die]), false, Cause::Foreign),
             ("found after the engine was away", after(Doubt::EngineAway), false, Cause::EngineRestart),
-            ("killed by an engine that starts", Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::EngineAway) }, false, Cause::EngineRestart),
-            ("killed by somebody beside a reconnect", Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::Reconnected) }, false, Cause::Foreign),
+            (
+                "killed by an engine that starts",
+                Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::EngineAway) },
+                false,
+                Cause::EngineRestart,
+            ),
+            (
+                "killed by somebody beside a reconnect",
+                Evidence { clues: seen(&[Kill, Die]).clues, ..after(Doubt::Reconnected) },
+                false,
+                Cause::Foreign,
+            ),
             ("found after a sleep", after(Doubt::Asleep), false, Cause::Sleep),
             ("found at our start", after(Doubt::Boot), false, Cause::Unknown),
             ("nothing known", Evidence::default(), false, Cause::Unknown),
