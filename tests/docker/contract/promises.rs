@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use tinyforge_core::docker::fake::RestartPolicy;
 use tinyforge_core::docker::{Dialect, EngineError};
 use tinyforge_core::rules::container::{Health, State, WorkloadKind};
 use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::labels;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{Actor, Checked, Stage, actor};
+use crate::stage::{Actor, Checked, EngineEnd, Stage, actor};
 
 pub async fn all(stage: &Stage) {
     the_engine_says_who_it_is(stage).await;
@@ -26,6 +27,10 @@ pub async fn all(stage: &Stage) {
     the_list_says_what_there_is(stage).await;
     the_managed_list_says_who_claims_it(stage).await;
     a_subscription_reaches_back(stage).await;
+    compose_replaces_in_its_order(stage).await;
+    for how in [EngineEnd::Term, EngineEnd::Kill] {
+        an_engine_that_restarts_serves_the_policies(stage, how).await;
+    }
 }
 
 async fn the_engine_says_who_it_is(stage: &Stage) {
@@ -221,7 +226,7 @@ async fn a_name_moves_and_the_id_stays(stage: &Stage) {
 
 async fn a_crash_counts_and_comes_back(stage: &Stage) {
     let mut told = stage.listen().await;
-    let id = stage.run(Actor { unless_stopped: true, ..actor("comes-back") });
+    let id = stage.run(Actor { restart: Some(RestartPolicy::UnlessStopped), ..actor("comes-back") });
     let first = stage.seen(&id).await;
     assert_eq!(first.restart_policy, "unless-stopped");
     stage.end(&id, 1);
@@ -319,6 +324,53 @@ async fn a_subscription_reaches_back(stage: &Stage) {
     assert_eq!(late.next_of(&id).await, created, "since is inclusive");
     stage.remove(&id);
     assert!(late.next_of(&id).await.at > created.at);
+}
+
+async fn compose_replaces_in_its_order(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let old = stage.compose_up("v1").await;
+    told.says(&old, &["create", "start"]).await;
+    let labels = stage.seen(&old).await.labels;
+    let label = |key: &str| labels.get(key).map(String::as_str);
+    assert_eq!((label(labels::COMPOSE_PROJECT), label(labels::COMPOSE_SERVICE)), (Some("demo"), Some("web")));
+    let new = stage.compose_up("v2").await;
+    assert_ne!(old, new, "it is replaced");
+    let rename = format!("rename /{}_demo-web-1", old.short());
+    told.says(&new, &["create", &rename, "start"]).await;
+    assert_eq!(stage.door.inspect(&old).await.unwrap(), None);
+    assert_eq!(stage.seen(&new).await.name, "demo-web-1");
+    stage.force_remove(&new);
+}
+
+async fn an_engine_that_restarts_serves_the_policies(stage: &Stage, how: EngineEnd) {
+    let with = |name, restart| stage.run(Actor { restart: Some(restart), ..actor(name) });
+    let kept = with("kept", RestartPolicy::UnlessStopped);
+    let by_hand = with("by-hand", RestartPolicy::UnlessStopped);
+    let always = with("always", RestartPolicy::Always);
+    let plain = stage.run(actor("plain"));
+    let once = stage.run(Actor { auto_remove: true, ..actor("passing") });
+    stage.stop(&by_hand);
+    let who = stage.door.identify().await.unwrap().id;
+    let before = stage.seen(&always).await;
+    let mut told = stage.listen().await;
+    stage.restart_engine(how).await;
+    told.ends().await;
+    assert_eq!(stage.door.identify().await.unwrap().id, who, "it is the same engine");
+    let back = stage.until(&always, "back", |o| o.state == State::Running).await;
+    assert!(back.started_at > before.started_at);
+    // What a killed engine finds alive it stops as a user would, and `unless-stopped` takes it for that.
+    let expected = match how {
+        EngineEnd::Term => State::Running,
+        EngineEnd::Kill => State::Stopped,
+    };
+    stage.until(&kept, expected.as_str(), |o| o.state == expected).await;
+    let ended = stage.until(&plain, "stopped", |o| o.state == State::Stopped).await;
+    assert!(ended.exit_code.is_some() && ended.finished_at.is_some(), "{how:?}: {ended:?}");
+    assert_eq!(stage.seen(&by_hand).await.state, State::Stopped, "{how:?}");
+    stage.until_gone(&once).await;
+    for id in [kept, by_hand, always, plain] {
+        stage.force_remove(&id);
+    }
 }
 
 async fn listed(stage: &Stage, id: &ContainerId) -> tinyforge_core::docker::Listed {

@@ -33,7 +33,7 @@ pub struct Actor<'a> {
     pub labels: &'a [(&'a str, &'a str)],
     pub checked: Checked,
     pub auto_remove: bool,
-    pub unless_stopped: bool,
+    pub restart: Option<RestartPolicy>,
 }
 
 /// How often a health check asks.
@@ -43,6 +43,12 @@ pub enum Checked {
     Never,
     Often,
     Seldom,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum EngineEnd {
+    Term,
+    Kill,
 }
 
 pub fn actor(name: &str) -> Actor<'_> {
@@ -193,6 +199,49 @@ impl Stage {
         }
     }
 
+    /// The engine ends and comes back: tidily, or killed.
+    pub async fn restart_engine(&self, how: EngineEnd) {
+        match (&self.kind, how) {
+            (Kind::Fake(engine), EngineEnd::Term) => engine.restart_engine(),
+            (Kind::Fake(engine), EngineEnd::Kill) => {
+                engine.kill_engine();
+                engine.come_back();
+            }
+            (Kind::Real(engine), EngineEnd::Term) => engine.restart(),
+            (Kind::Real(engine), EngineEnd::Kill) => {
+                engine.kill9();
+                engine.start_again();
+            }
+        }
+        let back = async {
+            while self.door.identify().await.is_err() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, back).await.expect("the engine comes back");
+    }
+
+    /// `docker compose up` of a project with one service, which a changed `version` makes Compose replace.
+    pub async fn compose_up(&self, version: &str) -> ContainerId {
+        match &self.kind {
+            Kind::Fake(engine) => match engine.id_of("demo-web-1") {
+                Some(old) => engine.compose_recreate(&old, IMAGE).unwrap(),
+                None => engine.run(Spec::named("demo-web-1").image(IMAGE).compose("demo", "web")).unwrap(),
+            },
+            Kind::Real(engine) => {
+                let folder = engine.scratch().join("demo");
+                std::fs::create_dir_all(&folder).unwrap();
+                let file = format!(
+                    "services:\n  web:\n    image: {IMAGE}\n    environment:\n      VERSION: {version}\n"
+                );
+                std::fs::write(folder.join("compose.yaml"), file).unwrap();
+                engine.compose(&folder, &["up", "-d"]).ok();
+                let rows = self.door.list().await.unwrap();
+                rows.into_iter().find(|row| row.name == "demo-web-1").unwrap().container_id
+            }
+        }
+    }
+
     fn act(
         &self,
         verb: &[&str],
@@ -299,6 +348,12 @@ impl Listener {
         said
     }
 
+    /// The stream ends, by an error or without.
+    pub async fn ends(&mut self) {
+        let end = async { while let Some(Ok(_)) = self.events.next().await {} };
+        timeout(PATIENCE, end).await.expect("the stream ends");
+    }
+
     /// The next event about a container.
     pub async fn next_of(&mut self, id: &ContainerId) -> EngineEvent {
         let wait = async {
@@ -333,9 +388,7 @@ fn spec(who: Actor<'_>) -> Spec {
     }
     spec.health_check = who.checked != Checked::Never;
     spec.auto_remove = who.auto_remove;
-    if who.unless_stopped {
-        spec.restart = RestartPolicy::UnlessStopped;
-    }
+    spec.restart = who.restart.unwrap_or(RestartPolicy::No);
     spec
 }
 
@@ -355,8 +408,8 @@ fn arguments(who: Actor<'_>) -> Vec<String> {
     if who.auto_remove {
         args.push("--rm".into());
     }
-    if who.unless_stopped {
-        args.extend(["--restart".into(), "unless-stopped".into()]);
+    if let Some(policy) = who.restart {
+        args.extend(["--restart".into(), policy.as_str().into()]);
     }
     args.extend([IMAGE.into(), "sh".into(), "-c".into(), PROGRAM.into()]);
     args

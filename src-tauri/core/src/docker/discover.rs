@@ -322,7 +322,8 @@ mod tests {
 
     #[test]
     fn the_most_explicit_word_wins() {
-        let cases: [(&[(&str, &str)], Option<&'static str>, &str); 13] = [
+        type Case = (&'static [(&'static str, &'static str)], Option<&'static str>, &'static str);
+        let cases: [Case; 13] = [
             (&[], None, "usual"),
             (&[], Some("default"), "usual"),
             (&[("context", "default")], Some("desk"), "usual"),

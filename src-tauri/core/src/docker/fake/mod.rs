@@ -277,7 +277,8 @@ impl FakeEngine {
         self.world().restart_engine();
     }
 
-    /// SIGKILL: no event, the streams break, nothing listens until [`FakeEngine::come_back`] boots it.
+    /// SIGKILL: no event, the streams break, nothing listens until [`FakeEngine::come_back`] boots it. Its first act is
+    /// to stop what it finds alive (kill, die, stop, seen only by `since`); of the policies only `always` brings that back.
     pub fn kill_engine(&self) {
         self.world().kill_engine();
     }

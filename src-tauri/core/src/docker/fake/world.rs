@@ -557,9 +557,9 @@ impl World {
         if let Some(container) = self.containers.get_mut(id) {
             container.lagging = lag.map(|until| (from, until));
             container.seen.state = to;
-            // The check rests while the program is frozen, and begins anew.
+            // The check rests while the program is frozen; until it next asks, the engine says unhealthy, without an event.
             container.seen.health = if to == State::Running && container.spec.health_check {
-                Health::Starting
+                Health::Unhealthy
             } else {
                 Health::None
             };
@@ -717,43 +717,34 @@ impl World {
 
     /// SIGKILL: no event, nothing listens.
     pub(super) fn kill_engine(&mut self) {
-        for container in self.containers.values_mut() {
-            container.ran_when_the_engine_ended = container.seen.state.is_alive();
-        }
         self.ring.clear();
         self.break_streams("connection reset by peer");
         self.set_reach(Reach::Dead);
     }
 
-    /// The engine's first moments: what it finds alive it ends without a word, then the restart policies are served.
+    /// The engine's first moments. What it finds alive, because it was killed itself, it stops as a user would: the
+    /// ring tells of it, and `unless-stopped` does not bring it back. Then the restart policies are served.
     fn boot(&mut self) {
         self.set_reach(Reach::Answers);
-        let at = self.stamp();
+        let alive: Vec<ContainerId> = self
+            .containers
+            .iter()
+            .filter(|(_, c)| c.seen.state.is_alive())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in alive {
+            let _ = self.stop(&id);
+        }
         let mut to_start = Vec::new();
-        let mut to_remove = Vec::new();
         for (id, container) in &mut self.containers {
-            if container.seen.state.is_alive() {
-                container.ran_when_the_engine_ended = true;
-                container.life += 1;
-                container.seen.state = State::Stopped;
-                container.seen.health = Health::None;
-                container.seen.exit_code = Some(137);
-                container.seen.finished_at = Some(at);
-                container.seen.ports = Vec::new();
-            }
             container.lagging = None;
-            if container.spec.auto_remove {
-                to_remove.push(id.clone());
-            } else if container.seen.state == State::Stopped {
+            if container.seen.state == State::Stopped {
                 let code = container.seen.exit_code.unwrap_or(0);
                 let ran = container.ran_when_the_engine_ended && !container.stopped_by_hand;
                 if container.spec.restart.starts_at_boot(ran, code) {
                     to_start.push(id.clone());
                 }
             }
-        }
-        for id in to_remove {
-            self.take_away(&id);
         }
         for id in to_start {
             let _ = self.start_one(&id);
