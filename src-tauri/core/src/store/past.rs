@@ -143,7 +143,7 @@ fn gone_called(db: &Connection, query: &str) -> Result<Vec<Candidate>, StoreErro
     let lines = changes::of_container(db, &id).during(READ)?;
     Ok(lines
         .last()
-        .map(|line| Candidate::Gone { container: id, name: line.name.clone() })
+        .map(|line| Candidate::Gone { container: id, name: line.recorded.name.clone() })
         .into_iter()
         .collect())
 }
@@ -152,7 +152,7 @@ fn gone_beginning(db: &Connection, query: &str) -> Result<Vec<Candidate>, StoreE
     let mut found = Vec::new();
     for container in changes::containers_like(db, query).during(READ)? {
         let lines = changes::of_container(db, &container).during(READ)?;
-        let name = lines.last().map(|line| line.name.clone()).unwrap_or_default();
+        let name = lines.last().map(|line| line.recorded.name.clone()).unwrap_or_default();
         found.push(Candidate::Gone { container, name });
     }
     Ok(found)
@@ -198,7 +198,9 @@ pub(super) fn index_at(db: &Connection, engine: &EngineId, at: Timestamp) -> Res
     let lives = lives(db, engine)?;
     let mut told: BTreeMap<Life, Vec<LogLine>> = BTreeMap::new();
     for line in changes::of_engine(db, engine).during(READ)? {
-        told.entry((line.recorded.row_id.clone(), line.container_id.clone())).or_default().push(line);
+        told.entry((line.recorded.row_id.clone(), line.recorded.container_id.clone()))
+            .or_default()
+            .push(line);
     }
     let succeeded = successions(&told);
     let mut containers = Vec::new();
@@ -264,12 +266,12 @@ impl Ending {
     fn of_replaced(lines: &[LogLine], ended: Timestamp) -> Option<Self> {
         let (first, last) = (lines.first()?, lines.last()?);
         Some(Self {
-            name: last.name.clone(),
+            name: last.recorded.name.clone(),
             image: String::new(),
             state: State::Unknown,
             health: Health::None,
-            workload_id: last.workload_id.clone(),
-            role: last.role.clone(),
+            workload_id: last.recorded.workload_id.clone(),
+            role: last.recorded.role.clone(),
             began: first.recorded.change.at,
             ended: Some(ended),
         })

@@ -29,13 +29,15 @@ impl RecordedBy {
 }
 
 pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<BTreeMap<ContainerId, Recorded>> {
-    db.prepare_cached("SELECT container_id, workload_id, role, deploy_id FROM recorded_containers WHERE engine_id = ?1")?
-        .query_map([engine.as_str()], |row| {
-            let workload_id = WorkloadId::new(row.get::<_, String>(1)?);
-            let to = Recorded { workload_id, role: row.get(2)?, deploy_id: row.get(3)? };
-            Ok((ContainerId::new(row.get::<_, String>(0)?), to))
-        })?
-        .collect()
+    db.prepare_cached(
+        "SELECT container_id, workload_id, role, deploy_id FROM recorded_containers WHERE engine_id = ?1",
+    )?
+    .query_map([engine.as_str()], |row| {
+        let workload_id = WorkloadId::new(row.get::<_, String>(1)?);
+        let to = Recorded { workload_id, role: row.get(2)?, deploy_id: row.get(3)? };
+        Ok((ContainerId::new(row.get::<_, String>(0)?), to))
+    })?
+    .collect()
 }
 
 /// The later word stands.
