@@ -173,7 +173,7 @@ main() {
       ;;
     ask | install)
       if [ "$mode" = look ]; then
-        explain explain-absent "$endpoint"
+        say "No Docker engine is installed here. (make run offers to install one.)"
         return 1
       fi
       if [ "$decision" = ask ]; then

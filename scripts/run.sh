@@ -39,5 +39,10 @@ scripts/setup.sh cli
 look_for_engine
 say "Building the command line (the first time takes some minutes)"
 cargo build --profile "$PROFILE" -p tinyforge-cli
-say "tinyforge serve: watch it from another terminal with $TARGET/$OUT/tinyforge ps --all; Ctrl-C ends it"
+say "tinyforge serve runs until Ctrl-C. Ask it from another terminal:"
+if [ -n "${TINYFORGE_DEMO:-}" ]; then
+  note "TINYFORGE_HOME=(the folder named below) $TARGET/$OUT/tinyforge ps --all"
+else
+  note "${TINYFORGE_HOME:+TINYFORGE_HOME=$TINYFORGE_HOME }$TARGET/$OUT/tinyforge ps --all"
+fi
 exec_with_group "$TARGET/$OUT/tinyforge" serve ${TINYFORGE_DEMO:+--demo} "$@"

@@ -7,6 +7,7 @@
 mod alone;
 mod daemon;
 mod demo;
+mod engine;
 mod output;
 mod sandbox;
 mod usage;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use harness::engine::RealEngine;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -35,6 +36,11 @@ impl Sandbox {
         std::fs::create_dir(temp.path().join("run")).unwrap();
         let engine = format!("unix://{}", temp.path().join("no-engine.sock").display());
         Self { temp, engine, home: None }
+    }
+
+    /// Without a data folder, on this engine.
+    pub fn on(engine: &RealEngine) -> Self {
+        Self { engine: engine.host(), ..Self::new() }
     }
 
     /// With a data folder that has been worked in: a setting that was changed, and a copy of the database.

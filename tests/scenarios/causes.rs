@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use harness::world::World;
-use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec};
 use tinyforge_core::docker::Engine;
+use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec};
 use tinyforge_core::rules::cause::OwnAct;
 use tinyforge_core::store::GapReason;
 
@@ -66,10 +66,18 @@ async fn an_engine_that_shuts_down_is_behind_all_the_ends_it_made() {
     let story = world.story(&kept).await;
     assert_eq!(
         story,
-        ["state -→running unknown", "state running→stopped engine_restart", "state stopped→running engine_restart"]
+        [
+            "state -→running unknown",
+            "state running→stopped engine_restart",
+            "state stopped→running engine_restart"
+        ]
     );
     assert_eq!(world.story(&plain).await.last().unwrap(), "state running→stopped engine_restart");
-    assert_eq!(world.story(&earlier).await.last().unwrap(), "state running→stopped foreign", "eight seconds before");
+    assert_eq!(
+        world.story(&earlier).await.last().unwrap(),
+        "state running→stopped foreign",
+        "eight seconds before"
+    );
     let gaps = world.store.gaps(&engine.engine_id()).await.unwrap();
     assert_eq!(gaps.len(), 1);
     assert_eq!(gaps[0].reason, GapReason::EngineAway);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use harness::world::World;
-use tinyforge_core::docker::fake::{Call, FakeEngine, Mishap, Spec};
 use tinyforge_core::docker::EngineError;
+use tinyforge_core::docker::fake::{Call, FakeEngine, Mishap, Spec};
 use tinyforge_core::rules::container::WorkloadKind;
 use tinyforge_core::rules::ids::ContainerId;
 
@@ -15,7 +15,8 @@ async fn twenty(seed: u64) -> (World, Vec<ContainerId>) {
     let engine = FakeEngine::new(seed);
     let mut ids = vec![];
     for n in 0..10 {
-        let managed = Spec::named(&format!("shop-{n}")).managed("shop", WorkloadKind::Project, &format!("s{n}"));
+        let managed =
+            Spec::named(&format!("shop-{n}")).managed("shop", WorkloadKind::Project, &format!("s{n}"));
         ids.push(engine.run(managed).unwrap());
         engine.run(Spec::named(&format!("foreign-{n}"))).unwrap();
     }
@@ -51,7 +52,14 @@ async fn what_vanished_without_an_event_is_found_by_the_next_pass() {
 #[tokio::test(start_paused = true)]
 async fn failed_truncated_and_empty_listings_make_nothing_missing() {
     let (world, ids) = twenty(3).await;
-    for mishap in [fail(), Mishap::Truncate(0), Mishap::Truncate(3), Mishap::Truncate(17), Mishap::Hang, Mishap::LoseAnswer] {
+    for mishap in [
+        fail(),
+        Mishap::Truncate(0),
+        Mishap::Truncate(3),
+        Mishap::Truncate(17),
+        Mishap::Hang,
+        Mishap::LoseAnswer,
+    ] {
         world.engine.mishap(Call::List, 1, mishap.clone());
         world.wait(Duration::from_secs(45)).await;
         assert!(world.differences().await.is_empty(), "{mishap:?}");

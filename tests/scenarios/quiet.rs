@@ -40,7 +40,10 @@ async fn verified_at_is_written_every_five_minutes_and_at_the_end() {
     world.index.stop().await;
     let written = world.store.load_index(&engine_id).await.unwrap();
     assert!(world.engine.now().duration_since(written.verified_at.unwrap()).as_secs() <= 1);
-    assert!(written.rows.iter().all(|row| row.last_seen_at >= written.verified_at), "running rows were seen then");
+    assert!(
+        written.rows.iter().all(|row| row.last_seen_at >= written.verified_at),
+        "running rows were seen then"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,7 +123,11 @@ async fn permission_denied_is_told_apart_and_healed() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_readers_lost_events_are_made_good() {
     let engine = some(5);
-    engine.set_weather(Weather { reader_capacity: 8, event_delay: Duration::from_millis(300), ..Weather::default() });
+    engine.set_weather(Weather {
+        reader_capacity: 8,
+        event_delay: Duration::from_millis(300),
+        ..Weather::default()
+    });
     let world = World::settled(engine).await;
     churn(&world, 5, 200).await;
     world.equal_within(TURN_OF_ALL).await;

@@ -12,11 +12,10 @@ use tracing::info;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::control::protocol::Desk;
 use crate::control::server::Server;
-use crate::control::shapes::ApiError;
+use crate::control::shapes::{ApiError, Backup, ErrorCode};
 use crate::control::{Control, ControlParts};
-use crate::docker::discover::Discovered;
 use crate::docker::fake::FakeEngine;
-use crate::docker::{EngineError, SharedEngine};
+use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::jobs::{self, Jobs};
@@ -87,7 +86,7 @@ impl App {
         let folder = options.home.folder().to_path_buf();
         let (opening, now) = (bus.clone(), clock.now());
         let opened = tokio::task::spawn_blocking(move || Store::open(&folder, opening, now)).await;
-        let store = opened.map_err(|error| ApiError::new(crate::control::shapes::ErrorCode::Internal, error.to_string()))??;
+        let store = opened.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
         Self::upon(options, store, bus, clock, false).await
     }
 
@@ -158,8 +157,9 @@ pub async fn observe(home: &Home) -> Result<Arc<dyn Desk>, ApiError> {
     let bus = Bus::default();
     let folder = home.folder().to_path_buf();
     let copying = bus.clone();
-    let copied = tokio::task::spawn_blocking(move || Store::observe(&folder, copying)).await;
-    let store = copied.map_err(|error| ApiError::new(crate::control::shapes::ErrorCode::Internal, error.to_string()))??;
+    let copied =
+        tokio::task::spawn_blocking(move || Store::observe(&folder, copying, SystemClock.now())).await;
+    let store = copied.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
     let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
     let app = App::upon(options, store, bus, Arc::new(SystemClock), true).await?;
     app.settled().await;
@@ -186,13 +186,13 @@ pub async fn work_in_place(home: &Home, wait: Duration) -> Result<App, ApiError>
 }
 
 fn is_locked(error: &ApiError) -> bool {
-    error.code == crate::control::shapes::ErrorCode::Locked
+    error.code == ErrorCode::Locked
 }
 
 fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<JoinHandle<()>>), EngineError> {
     match choice {
         EngineChoice::Given(engine) => Ok((engine, None)),
-        EngineChoice::Discover => Ok((Arc::new(Discovered::from_environment()), None)),
+        EngineChoice::Discover => Ok((seeking::from_environment(), None)),
         EngineChoice::Demo => {
             let (engine, life) = FakeEngine::demo(Timestamp::now)?;
             Ok((Arc::new(engine), Some(tokio::spawn(life.go_on()))))
@@ -219,4 +219,12 @@ async fn follow_settings(bus: Bus, store: Store, index: Reconciler) {
             Heard::Closed => return,
         }
     }
+}
+
+/// Puts a copy in the place of the database. No daemon may run: it takes the folder.
+pub async fn restore_backup(home: &Home, name: &str) -> Result<Backup, ApiError> {
+    let (folder, name) = (home.folder().to_path_buf(), name.to_owned());
+    let restored = tokio::task::spawn_blocking(move || Store::restore(&folder, &name, SystemClock.now())).await;
+    let restored = restored.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+    Ok(crate::control::backup(restored))
 }

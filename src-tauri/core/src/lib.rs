@@ -9,13 +9,13 @@
 //! (the actor that keeps the index true), [`app`] (builds, starts and stops all of them in order),
 //! [`control`] (what a face may ask, and the shapes it gets).
 
-//X pub mod app;
+pub mod app;
 pub mod clock;
-//X pub mod control;
+pub mod control;
 pub mod docker;
 pub mod events;
 pub mod home;
-//X pub mod jobs;
+pub mod jobs;
 pub mod reconcile;
 pub mod rules;
 pub mod store;

@@ -200,11 +200,17 @@ pub fn differences(rows: &[Row], truth: &BTreeMap<ContainerId, Observed>) -> Vec
             None if row.facts.state == State::Missing => {}
             None => found.push(format!("{row}: not on the engine")),
             Some(seen) if Facts::of(seen) != row.facts => {
-                found.push(format!("{row}: the engine says {:?}, the index {:?}", Facts::of(seen), row.facts));
+                found.push(format!(
+                    "{row}: the engine says {:?}, the index {:?}",
+                    Facts::of(seen),
+                    row.facts
+                ));
             }
             Some(_) => {}
         }
     }
-    found.extend(unseen.into_values().map(|seen| format!("{} {}: no row", seen.container_id.short(), seen.name)));
+    found.extend(
+        unseen.into_values().map(|seen| format!("{} {}: no row", seen.container_id.short(), seen.name)),
+    );
     found
 }

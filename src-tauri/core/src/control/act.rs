@@ -107,12 +107,17 @@ fn find(rows: &[Row], wanted: &str) -> Result<(ContainerId, String), ApiError> {
         )),
         [row] => match &row.container_id {
             Some(id) => Ok((id.clone(), row.facts.name.clone())),
-            None => Err(ApiError::new(ErrorCode::Conflict, format!("{wanted:?} is being deployed: it has no container yet"))),
+            None => Err(ApiError::new(
+                ErrorCode::Conflict,
+                format!("{wanted:?} is being deployed: it has no container yet"),
+            )),
         },
         several => {
             let names: Vec<String> = several
                 .iter()
-                .filter_map(|row| Some(format!("{} ({})", row.container_id.as_ref()?.short(), row.facts.name)))
+                .filter_map(|row| {
+                    Some(format!("{} ({})", row.container_id.as_ref()?.short(), row.facts.name))
+                })
                 .collect();
             Err(ApiError::new(
                 ErrorCode::Ambiguous,
@@ -121,4 +126,3 @@ fn find(rows: &[Row], wanted: &str) -> Result<(ContainerId, String), ApiError> {
         }
     }
 }
-

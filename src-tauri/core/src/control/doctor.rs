@@ -53,11 +53,22 @@ fn index(status: &Status, pulse: &Pulse) -> Finding {
     let said = format!("{} containers, verified {} s ago", index.containers, age / 1000);
     if pulse.stuck > 0 {
         let text = format!("{said}; {} cannot be inspected and stand as last known", pulse.stuck);
-        return finding("index", PartState::Warn, text, Some("Look at the engine's log: an inspect of these hangs or fails."));
+        return finding(
+            "index",
+            PartState::Warn,
+            text,
+            Some("Look at the engine's log: an inspect of these hangs or fails."),
+        );
     }
     if index.divergences > 0 {
-        let text = format!("{said}; {} changes came without an event and were found by a pass", index.divergences);
-        return finding("index", PartState::Warn, text, Some("Nothing is lost; an engine under heavy load drops events."));
+        let text =
+            format!("{said}; {} changes came without an event and were found by a pass", index.divergences);
+        return finding(
+            "index",
+            PartState::Warn,
+            text,
+            Some("Nothing is lost; an engine under heavy load drops events."),
+        );
     }
     if age > OLD_MS && status.engine.state == EngineState::Connected {
         let cure = "Look at the daemon's log: its passes do not get through.";
@@ -83,11 +94,12 @@ fn database(status: &Status) -> Finding {
 impl Control {
     async fn integrity(&self) -> Finding {
         match self.parts.store.integrity().await {
-            Ok(()) => finding("database pages", PartState::Ok, "no page is damaged".into(), None),
-            Err(error) => {
+            Ok(Ok(())) => finding("database pages", PartState::Ok, "no page is damaged".into(), None),
+            Ok(Err(damage)) => {
                 let cure = "Stop the daemon and start it again: the file is set aside and rebuilt from the last backup and the engine.";
-                finding("database pages", PartState::Fail, error.to_string(), Some(cure))
+                finding("database pages", PartState::Fail, damage, Some(cure))
             }
+            Err(error) => finding("database pages", PartState::Warn, error.to_string(), None),
         }
     }
 
@@ -98,7 +110,9 @@ impl Control {
                     let text = format!("{} copies, the latest of {}", found.len(), latest.created_at);
                     finding("backups", PartState::Ok, text, None)
                 }
-                None => finding("backups", PartState::Ok, "none yet; the daemon makes one a day".into(), None),
+                None => {
+                    finding("backups", PartState::Ok, "none yet; the daemon makes one a day".into(), None)
+                }
             },
             Err(error) => finding("backups", PartState::Warn, error.to_string(), None),
         }

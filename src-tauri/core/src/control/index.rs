@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use super::commands::{At, Events, History, Ps};
 use super::shapes::{ApiError, Container, ContainerAt, ErrorCode, Gap, HistoryEntry, IndexAt, LogEntry};
 use super::{Answers, Control, present};
-use crate::rules::ids::WorkloadId;
-use crate::rules::row::{Owner, Row};
+use crate::rules::ids::EngineId;
+use crate::rules::row::Row;
+use crate::store::KnownEngine;
 
 /// Lines of the event log that are shown where no number is given.
 const EVENTS: u32 = 200;
@@ -15,9 +16,10 @@ impl Answers<Ps> for Control {
     async fn answer(&self, asked: Ps) -> Result<Vec<Container>, ApiError> {
         let names = self.parts.store.workload_names().await?;
         if let Some(workload) = &asked.workload {
-            let known = names.iter().any(|(id, name)| id.as_str() == workload || name == workload);
+            let known = names.iter().any(|(id, known)| id.as_str() == workload || known.name == *workload);
             if !known {
-                let message = format!("there is no workload {workload:?}; `tinyforge ps --all` shows every container");
+                let message =
+                    format!("there is no workload {workload:?}; `tinyforge ps --all` shows every container");
                 return Err(ApiError::new(ErrorCode::NotFound, message));
             }
         }
@@ -31,7 +33,8 @@ impl Answers<Ps> for Control {
 fn matches(asked: &Ps, container: &Container) -> bool {
     let is = |wanted: &Option<String>| {
         wanted.as_ref().is_none_or(|workload| {
-            container.workload_id.as_ref() == Some(workload) || container.workload_name.as_ref() == Some(workload)
+            container.workload_id.as_ref() == Some(workload)
+                || container.workload_name.as_ref() == Some(workload)
         })
     };
     (asked.all || container.workload_id.is_some())
@@ -42,17 +45,18 @@ fn matches(asked: &Ps, container: &Container) -> bool {
 
 impl Answers<History> for Control {
     async fn answer(&self, asked: History) -> Result<Vec<HistoryEntry>, ApiError> {
-        let lines = self.parts.store.history_of(&asked.container).await?;
-        Ok(lines.iter().map(|line| present::history(line.recorded_at, &line.change)).collect())
+        let engine = self.engine_shown().await?;
+        let history = self.parts.store.history_of(engine.as_ref(), &asked.container).await?;
+        let lines = history.lines.iter().map(|line| &line.recorded);
+        Ok(lines.map(|line| present::history(line.recorded_at, &line.change)).collect())
     }
 }
 
 impl Answers<Events> for Control {
     async fn answer(&self, asked: Events) -> Result<Vec<LogEntry>, ApiError> {
-        let names = self.parts.store.workload_names().await?;
         let limit = if asked.limit == 0 { EVENTS } else { asked.limit };
         let lines = self.parts.store.log(limit).await?;
-        Ok(lines.iter().map(|line| present::log_entry(line, &names)).collect())
+        Ok(lines.into_iter().map(|line| present::log_entry(&line.recorded, line.workload_name)).collect())
     }
 }
 
@@ -65,30 +69,27 @@ impl Answers<At> for Control {
             return Err(ApiError::new(ErrorCode::Usage, message));
         }
         let names = self.parts.store.workload_names().await?;
-        let was = self.parts.store.index_at(at, self.engine_shown().await?.as_ref()).await?;
-        let containers = was.containers.into_iter().map(|container| {
-            let (workload, role) = match &container.owner {
-                Owner::Workload { id, role, .. } => (name_of(id, &names), Some(role.clone())),
-                Owner::Foreign { .. } => (None, None),
-            };
-            ContainerAt {
-                container_id: container.container_id.map(|id| id.to_string()),
-                name: container.name,
-                image: container.image,
-                workload_name: workload,
-                role,
-                state: container.state,
-                health: container.health,
-                since: container.since,
-            }
+        let Some(engine) = self.engine_shown().await? else {
+            return Ok(IndexAt { at, gap: None, containers: vec![] });
+        };
+        let was = self.parts.store.index_at(&engine, at).await?;
+        let containers = was.containers.into_iter().map(|container| ContainerAt {
+            container_id: container.container_id.map(|id| id.to_string()),
+            name: container.name,
+            image: container.image,
+            workload_name: container
+                .workload_id
+                .and_then(|id| names.get(&id))
+                .map(|known| known.name.clone()),
+            role: container.role,
+            state: container.state,
+            health: container.health,
+            since: container.since,
         });
-        let gap = was.gap.map(|gap| Gap { from: gap.from, to: gap.to, reason: gap.reason.as_str().to_owned() });
+        let gap =
+            was.gap.map(|gap| Gap { from: gap.from, to: gap.to, reason: gap.reason.as_str().to_owned() });
         Ok(IndexAt { at, gap, containers: containers.collect() })
     }
-}
-
-fn name_of(id: &WorkloadId, names: &present::Names) -> Option<String> {
-    names.get(id).cloned()
 }
 
 impl Control {
@@ -96,15 +97,22 @@ impl Control {
     pub(super) async fn rows_and_revision(&self) -> Result<(u64, Vec<Row>), ApiError> {
         let engine = self.engine_shown().await?;
         let (revision, mut rows) = self.parts.store.index_of(engine.as_ref()).await?;
-        rows.sort_by_key(|row| Reverse((row.facts.container_created_at.unwrap_or(row.created_at), row.id.clone())));
+        rows.sort_by_key(|row| {
+            Reverse((row.facts.container_created_at.unwrap_or(row.created_at), row.id.clone()))
+        });
         Ok((revision, rows))
     }
 
     /// The engine that answers; where none has answered yet, the one whose index was verified last.
-    pub(super) async fn engine_shown(&self) -> Result<Option<crate::rules::ids::EngineId>, ApiError> {
+    pub(super) async fn engine_shown(&self) -> Result<Option<EngineId>, ApiError> {
         match self.parts.index.pulse().engine {
             Some(engine) => Ok(Some(engine.id)),
-            None => Ok(self.parts.store.last_index().await?.engine_id),
+            None => Ok(self.last_engine().await?.map(|engine| engine.id)),
         }
+    }
+
+    /// The engine whose index was verified last.
+    pub(super) async fn last_engine(&self) -> Result<Option<KnownEngine>, ApiError> {
+        Ok(self.parts.store.engines().await?.into_iter().next())
     }
 }

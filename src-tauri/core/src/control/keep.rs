@@ -29,12 +29,13 @@ impl Answers<ListBackups> for Control {
 
 impl Answers<CreateBackup> for Control {
     async fn answer(&self, _: CreateBackup) -> Result<Backup, ApiError> {
-        let made = self.parts.store.backup(crate::store::BackupReason::Manual, self.parts.clock.now()).await?;
+        let made =
+            self.parts.store.backup(crate::store::BackupReason::Manual, self.parts.clock.now()).await?;
         Ok(backup(made))
     }
 }
 
-fn backup(of: crate::store::Backup) -> Backup {
+pub(crate) fn backup(of: crate::store::Backup) -> Backup {
     Backup {
         name: of.name,
         created_at: of.created_at,

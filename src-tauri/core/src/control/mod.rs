@@ -31,8 +31,10 @@ use crate::docker::{EngineError, SharedEngine};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::reconcile::Reconciler;
+use crate::rules::ids::WorkloadId;
 use crate::store::{Store, StoreError};
 use commands::Command;
+pub(crate) use keep::backup;
 use protocol::{Announcements, Desk};
 use shapes::{Announcement, ApiError, ErrorCode, Patch};
 
@@ -66,15 +68,31 @@ impl Control {
         Self { parts: Arc::new(parts) }
     }
 
+    #[must_use]
+    pub fn home(&self) -> &Home {
+        &self.parts.home
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> SharedClock {
+        Arc::clone(&self.parts.clock)
+    }
+
+    #[must_use]
+    pub fn started(&self) -> Timestamp {
+        self.parts.started
+    }
+
     /// Reads the arguments, answers, writes the answer.
     async fn serve<C: Command>(&self, args: Value) -> Result<Value, ApiError>
     where
         Self: Answers<C>,
     {
         let args = if args.is_null() { Value::Object(serde_json::Map::new()) } else { args };
-        let command: C = serde_json::from_value(args)
-            .map_err(|error| ApiError::new(ErrorCode::Usage, format!("{}: these arguments: {error}", C::NAME)))?;
-        let answer = self.answer(command).await?;
+        let command: C = serde_json::from_value(args).map_err(|error| {
+            ApiError::new(ErrorCode::Usage, format!("{}: these arguments: {error}", C::NAME))
+        })?;
+        let answer = Answers::<C>::answer(self, command).await?;
         serde_json::to_value(answer)
             .map_err(|error| ApiError::new(ErrorCode::Internal, format!("{}: its answer: {error}", C::NAME)))
     }
@@ -82,11 +100,16 @@ impl Control {
     async fn patch(&self, change: &crate::events::IndexChange) -> Result<Patch, ApiError> {
         let names = self.parts.store.workload_names().await?;
         let verified_at = self.parts.index.pulse().verified_at;
+        let name_of = |id: &WorkloadId| names.get(id).map(|workload| workload.name.clone());
         Ok(Patch {
             revision: change.revision,
             upserts: change.upserts.iter().map(|row| present::container(row, &names, verified_at)).collect(),
             removals: change.removals.iter().map(ToString::to_string).collect(),
-            history: change.history.iter().map(|line| present::log_entry(line, &names)).collect(),
+            history: change
+                .history
+                .iter()
+                .map(|line| present::log_entry(line, line.workload_id.as_ref().and_then(name_of)))
+                .collect(),
         })
     }
 
@@ -137,11 +160,14 @@ impl Desk for Control {
 
     fn announcements(&self) -> Announcements {
         let subscriber = self.parts.bus.subscribe();
-        let told = futures_util::stream::unfold((self.clone(), subscriber), |(control, mut subscriber)| async move {
-            let heard = subscriber.next().await;
-            let announcement = control.announcement(heard).await?;
-            Some((announcement, (control, subscriber)))
-        });
+        let told = futures_util::stream::unfold(
+            (self.clone(), subscriber),
+            |(control, mut subscriber)| async move {
+                let heard = subscriber.next().await;
+                let announcement = control.announcement(heard).await?;
+                Some((announcement, (control, subscriber)))
+            },
+        );
         let gone = Announcement::Gone { reason: "the daemon is stopping".to_owned() };
         told.chain(futures_util::stream::once(async { gone })).boxed()
     }
@@ -150,11 +176,27 @@ impl Desk for Control {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let code = match &error {
-            StoreError::Locked { .. } => ErrorCode::Locked,
-            StoreError::NotFound(_) => ErrorCode::NotFound,
-            StoreError::Ambiguous { .. } => ErrorCode::Ambiguous,
-            StoreError::Usage(_) => ErrorCode::Usage,
-            _ => ErrorCode::Database,
+            StoreError::Locked(_) => ErrorCode::Locked,
+            StoreError::NoSuchSetting { .. }
+            | StoreError::NoSuchContainer(_)
+            | StoreError::NoSuchBackup(_) => ErrorCode::NotFound,
+            StoreError::AmbiguousContainer { .. } => ErrorCode::Ambiguous,
+            StoreError::BadSetting { .. } => ErrorCode::Usage,
+            StoreError::Conflict(_) => ErrorCode::Conflict,
+            StoreError::Newer { .. } => ErrorCode::Version,
+            StoreError::Busy { .. }
+            | StoreError::DiskFull { .. }
+            | StoreError::ReadOnly { .. }
+            | StoreError::Io { .. }
+            | StoreError::Damaged { .. }
+            | StoreError::Folder { .. }
+            | StoreError::Migration { .. }
+            | StoreError::SchemaDiffers(_)
+            | StoreError::Interrupted
+            | StoreError::BadBackup { .. }
+            | StoreError::InMemory(_)
+            | StoreError::Refused { .. }
+            | StoreError::Closed => ErrorCode::Database,
         };
         Self::new(code, error.to_string())
     }

@@ -8,12 +8,13 @@ use super::shapes::{Container, HistoryEntry, LogEntry, Verdict};
 use crate::events::Recorded;
 use crate::rules::container::{State, pinned_digest};
 use crate::rules::diff::Change;
+use crate::rules::dispatch::Workload;
 use crate::rules::ids::WorkloadId;
 use crate::rules::row::{Owner, Row};
 use crate::rules::verdict;
 
 /// Workloads by id, for their names.
-pub(super) type Names = BTreeMap<WorkloadId, String>;
+pub(super) type Names = BTreeMap<WorkloadId, Workload>;
 
 /// A row as a face sees it. A running one was last seen when the index was last verified.
 pub(super) fn container(row: &Row, names: &Names, verified_at: Option<Timestamp>) -> Container {
@@ -27,7 +28,7 @@ pub(super) fn container(row: &Row, names: &Names, verified_at: Option<Timestamp>
         id: row.id.to_string(),
         workload_id: workload_id.map(ToString::to_string),
         workload_kind,
-        workload_name: workload_id.and_then(|id| names.get(id)).cloned(),
+        workload_name: workload_id.and_then(|id| names.get(id)).map(|workload| workload.name.clone()),
         role,
         stage_id: row.decided.stage_id.clone(),
         container_id: row.container_id.as_ref().map(ToString::to_string),
@@ -80,17 +81,13 @@ pub(super) fn history(recorded_at: Timestamp, change: &Change) -> HistoryEntry {
     }
 }
 
-pub(super) fn log_entry(recorded: &Recorded, names: &Names) -> LogEntry {
-    let (workload, role) = match &recorded.owner {
-        Owner::Workload { id, role, .. } => (names.get(id).cloned(), Some(role.clone())),
-        Owner::Foreign { .. } => (None, None),
-    };
+pub(super) fn log_entry(recorded: &Recorded, workload_name: Option<String>) -> LogEntry {
     LogEntry {
         seq: recorded.seq,
         container_id: recorded.container_id.as_ref().map(ToString::to_string),
         name: recorded.name.clone(),
-        workload_name: workload,
-        role,
+        workload_name,
+        role: recorded.role.clone(),
         entry: history(recorded.recorded_at, &recorded.change),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::commands::{GetSnapshot, GetStatus};
 use super::shapes::{
-    ApiError, DatabaseStatus, DnsStatus, EngineState, EngineStatus, IndexStatus, ProxyStatus, Snapshot, Status,
-    WebhookStatus,
+    ApiError, DatabaseStatus, DnsStatus, EngineState, EngineStatus, IndexStatus, ProxyStatus, Snapshot,
+    Status, WebhookStatus,
 };
 use super::{Answers, Control, present};
 use crate::docker::EngineError;
@@ -23,7 +23,8 @@ impl Answers<GetSnapshot> for Control {
         let status = self.status().await?;
         let names = self.parts.store.workload_names().await?;
         let (revision, rows) = self.rows_and_revision().await?;
-        let containers = rows.iter().map(|row| present::container(row, &names, status.index.verified_at)).collect();
+        let containers =
+            rows.iter().map(|row| present::container(row, &names, status.index.verified_at)).collect();
         Ok(Snapshot { revision, containers, status })
     }
 }
@@ -39,7 +40,7 @@ impl Control {
             uptime_s: u64::try_from(uptime).unwrap_or(0),
             engine: self.engine_status(&pulse),
             index: self.index_status(&pulse).await?,
-            database: self.database_status(&pulse).await,
+            database: self.database_status(&pulse),
             proxy: ProxyStatus { address: None, state: "off".to_owned(), routes: 0 },
             webhook: WebhookStatus { address: None, enabled: false },
             dns: DnsStatus { address: None, zone: ZONE.to_owned(), enabled: false },
@@ -50,7 +51,7 @@ impl Control {
         let (state, why) = engine_state(pulse);
         EngineStatus {
             state,
-            endpoint: self.parts.engine.endpoint().to_string(),
+            endpoint: self.parts.engine.endpoint(),
             version: pulse.engine.as_ref().map(|engine| engine.version.clone()),
             api_version: pulse.engine.as_ref().map(|engine| engine.api_version.clone()),
             id: pulse.engine.as_ref().map(|engine| engine.id.to_string()),
@@ -65,8 +66,9 @@ impl Control {
         let (revision, verified_at, containers) = match &pulse.engine {
             Some(_) => (pulse.revision, pulse.verified_at, pulse.containers),
             None => {
-                let last = self.parts.store.last_index().await?;
-                (last.revision, last.verified_at, last.containers)
+                let (revision, rows) = self.rows_and_revision().await?;
+                let verified_at = self.last_engine().await?.and_then(|engine| engine.verified_at);
+                (revision, verified_at, u64::try_from(rows.len()).unwrap_or(u64::MAX))
             }
         };
         let age = verified_at.map(|at| self.parts.clock.now().duration_since(at).as_millis());
@@ -82,15 +84,16 @@ impl Control {
         })
     }
 
-    async fn database_status(&self, pulse: &Pulse) -> DatabaseStatus {
+    fn database_status(&self, pulse: &Pulse) -> DatabaseStatus {
         let store = &self.parts.store;
-        let version = store.schema_version().await;
+        let notes = store.report().notes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let found = (!notes.is_empty()).then(|| notes.join("; "));
         DatabaseStatus {
             path: self.parts.home.database().display().to_string(),
             bytes: store.bytes(),
-            ok: version.is_ok() && pulse.store_trouble.is_none(),
-            note: pulse.store_trouble.clone().or_else(|| version.as_ref().err().map(ToString::to_string)).or_else(|| store.opening_note()),
-            schema_version: version.unwrap_or(0),
+            schema_version: store.schema_version(),
+            ok: pulse.store_trouble.is_none(),
+            note: pulse.store_trouble.clone().or(found),
         }
     }
 }

@@ -15,8 +15,12 @@ use crate::rules::row::{Facts, Row};
 /// Inspects at once.
 const AT_ONCE: usize = 8;
 /// A difference counts only if it outlasts these waits: a change may just be on its way into the index.
-const PATIENCE: [Duration; 4] =
-    [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(400), Duration::from_millis(900)];
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(400),
+    Duration::from_millis(900),
+];
 
 impl Answers<Verify> for Control {
     async fn answer(&self, _: Verify) -> Result<Verification, ApiError> {

@@ -88,8 +88,8 @@ fn over(wire: &Wire, answered: Option<Arc<Notify>>) -> Result<Docker, EngineErro
 
 #[async_trait]
 impl Engine for DockerEngine {
-    fn endpoint(&self) -> &str {
-        &self.wire.endpoint
+    fn endpoint(&self) -> String {
+        self.wire.endpoint.to_string()
     }
 
     async fn identify(&self) -> Result<EngineIdentity, EngineError> {

@@ -178,6 +178,19 @@ pub async fn discover(environment: &Environment) -> Result<Choice, EngineError> 
     }
 }
 
+/// What is meant, for messages, before anything was found.
+#[must_use]
+pub fn meant(environment: &Environment) -> String {
+    let contexts = ContextFiles { folder: environment.config_folder() };
+    match choose(environment, &contexts) {
+        Ok(Meant::This(choice)) => choice.endpoint.to_string(),
+        Ok(Meant::FirstOf(choices)) => choices
+            .first()
+            .map_or_else(|| "any of the usual sockets".to_owned(), |choice| choice.endpoint.to_string()),
+        Err(error) => error.to_string(),
+    }
+}
+
 /// [`discover`], and the door to what was found.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod discover;
 pub mod endpoint;
 pub mod fake;
+pub mod seeking;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ pub type SharedEngine = Arc<dyn Engine>;
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// Where this door leads, for messages: `unix:///var/run/docker.sock`.
-    fn endpoint(&self) -> &str;
+    fn endpoint(&self) -> String;
 
     /// Who answers. The first call of every connection, and the one that tells another engine behind the same socket.
     async fn identify(&self) -> Result<EngineIdentity, EngineError>;

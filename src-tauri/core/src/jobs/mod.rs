@@ -13,12 +13,11 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::clock::SharedClock;
-use crate::store::{BackupReason, Store};
+use crate::store::Store;
 
 /// How often it is looked whether a day has passed since the last daily copy: a machine that sleeps at night gets
 /// its copy within the hour after it wakes.
 const BACKUP_LOOK: Duration = Duration::from_secs(3_600);
-const DAY_SECONDS: i64 = 24 * 3_600;
 
 type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
@@ -88,18 +87,11 @@ async fn drive(job: Job, turns: Arc<Mutex<BTreeMap<&'static str, Turn>>>, clock:
 pub fn daily_backup(store: Store, clock: SharedClock) -> Job {
     let work = move || {
         let (store, clock) = (store.clone(), Arc::clone(&clock));
-        Box::pin(async move { back_up_daily(&store, clock.now()).await }) as Pin<Box<_>>
+        Box::pin(async move {
+            store.backup_if_due(clock.now()).await.map(drop).map_err(|error| error.to_string())
+        }) as Pin<Box<_>>
     };
     Job { name: "backup", purpose: "a daily copy of the database", period: BACKUP_LOOK, work: Box::new(work) }
-}
-
-async fn back_up_daily(store: &Store, now: Timestamp) -> Result<(), String> {
-    let copies = store.backups().await.map_err(|error| error.to_string())?;
-    let latest = copies.iter().filter(|copy| copy.reason == BackupReason::Daily).map(|copy| copy.created_at).max();
-    if latest.is_some_and(|latest| now.duration_since(latest).as_secs() < DAY_SECONDS) {
-        return Ok(());
-    }
-    store.backup(BackupReason::Daily, now).await.map(drop).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

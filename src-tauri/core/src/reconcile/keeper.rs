@@ -325,9 +325,12 @@ impl Keeper {
         if std::mem::replace(&mut self.loading, true) {
             return;
         }
-        let store = self.store.clone();
+        let (store, endpoint, now) = (self.store.clone(), self.engine.endpoint(), self.clock.now());
         self.tasks.spawn(async move {
-            let loaded = store.load_index(&who.id).await;
+            let loaded = match store.remember_engine(&who.id, &endpoint, now).await {
+                Ok(()) => store.load_index(&who.id).await,
+                Err(error) => Err(error),
+            };
             Wake::Loaded(who, loaded)
         });
     }
@@ -417,7 +420,7 @@ impl Keeper {
         }
         self.sign_of_life();
         self.lose_engine(EngineError::Broken {
-            endpoint: self.engine.endpoint().to_owned(),
+            endpoint: self.engine.endpoint(),
             tried: "reading events".to_owned(),
             detail: why.to_owned(),
         });

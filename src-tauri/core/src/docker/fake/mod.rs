@@ -28,7 +28,7 @@ use super::{Dialect, Engine, EngineError, EngineEvent, EngineIdentity, EventStre
 use crate::rules::container::{Health, ManagedContainer, Observed, State};
 use crate::rules::ids::{ContainerId, EngineId};
 use crate::rules::labels;
-use world::{Reach, World, no_such};
+use world::{Reach, World};
 
 /// Cheap to clone; all clones are one world.
 #[derive(Clone)]
@@ -512,8 +512,8 @@ impl Drop for InspectUnderWay<'_> {
 
 #[async_trait]
 impl Engine for FakeEngine {
-    fn endpoint(&self) -> &str {
-        &self.endpoint
+    fn endpoint(&self) -> String {
+        self.endpoint.to_string()
     }
 
     async fn identify(&self) -> Result<EngineIdentity, EngineError> {
@@ -649,10 +649,7 @@ impl Engine for FakeEngine {
             if ignores {
                 sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await;
             }
-            let done = match self.world().containers.contains_key(id) {
-                true => self.world().restart(id),
-                false => Err(no_such(&tried, id)),
-            };
+            let done = self.world().restart(id);
             self.answer(&tried, mishap, done).await?
         })
         .await

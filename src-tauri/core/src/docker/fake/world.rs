@@ -836,7 +836,7 @@ enum By {
     Itself,
 }
 
-pub(super) fn no_such(tried: &str, id: &ContainerId) -> EngineError {
+fn no_such(tried: &str, id: &ContainerId) -> EngineError {
     EngineError::NotFound { tried: tried.to_owned(), detail: format!("No such container: {id}") }
 }
 

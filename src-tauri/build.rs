@@ -1,0 +1,29 @@
+//! Declares the window's commands, so that each of them needs a permission by its name.
+
+#[allow(clippy::panic)]
+fn main() {
+    let manifest = tauri_build::AppManifest::new().commands(&[
+        "at",
+        "backup_create",
+        "backup_list",
+        "doctor",
+        "events",
+        "history",
+        "keep_running",
+        "ps",
+        "quit",
+        "restart",
+        "set_setting",
+        "settings",
+        "snapshot",
+        "standing",
+        "start",
+        "status",
+        "stop",
+        "try_again",
+        "verify",
+    ]);
+    if let Err(error) = tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest)) {
+        panic!("the window's build script failed: {error:#}");
+    }
+}

@@ -1,0 +1,37 @@
+//! What only the window can ask of its shell: what it stands on, and how it ends.
+
+use tauri::{AppHandle, State};
+
+use crate::link::{Link, Standing};
+use crate::window;
+
+/// What the window stands on at this moment.
+#[tauri::command]
+#[specta::specta]
+pub async fn standing(link: State<'_, Link>) -> Result<Standing, ()> {
+    Ok(link.standing())
+}
+
+/// Tries to reach a core again at once, instead of at the next turn.
+#[tauri::command]
+#[specta::specta]
+pub async fn try_again(link: State<'_, Link>) -> Result<(), ()> {
+    link.try_again();
+    Ok(())
+}
+
+/// Frees the window and goes on without one.
+#[tauri::command]
+#[specta::specta]
+pub async fn keep_running(app: AppHandle) -> Result<(), ()> {
+    window::free(&app);
+    Ok(())
+}
+
+/// Stops the core in order, then the program.
+#[tauri::command]
+#[specta::specta]
+pub async fn quit(app: AppHandle) -> Result<(), ()> {
+    window::quit(&app);
+    Ok(())
+}

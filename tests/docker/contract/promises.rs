@@ -1,0 +1,329 @@
+//! What the core relies on, one promise after the other.
+
+use std::time::Duration;
+
+use tinyforge_core::docker::{Dialect, EngineError};
+use tinyforge_core::rules::container::{Health, State, WorkloadKind};
+use tinyforge_core::rules::ids::ContainerId;
+use tinyforge_core::rules::labels;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::stage::{Actor, Stage, actor};
+
+pub async fn all(stage: &Stage) {
+    the_engine_says_who_it_is(stage).await;
+    every_state_is_seen_as_it_is(stage).await;
+    every_act_is_told_in_its_order(stage).await;
+    our_own_acts_do_what_they_say_and_twice_is_as_good_as_once(stage).await;
+    what_is_not_there_and_what_cannot_be_are_told_apart(stage).await;
+    a_failed_start_is_told_by_the_row_alone(stage).await;
+    memory_that_runs_out_is_told(stage).await;
+    health_comes_by_event_and_only_counts_while_running(stage).await;
+    ports_are_dealt_anew(stage).await;
+    a_name_moves_and_the_id_stays(stage).await;
+    a_crash_counts_and_comes_back(stage).await;
+    what_removes_itself_is_gone(stage).await;
+    the_list_says_what_there_is(stage).await;
+    the_managed_list_says_who_claims_it(stage).await;
+    a_subscription_reaches_back(stage).await;
+}
+
+async fn the_engine_says_who_it_is(stage: &Stage) {
+    let first = stage.door.identify().await.unwrap();
+    let second = stage.door.identify().await.unwrap();
+    assert_eq!(first.id, second.id, "the id is stable");
+    assert!(!first.id.as_str().is_empty());
+    assert_eq!(first.dialect, Dialect::Docker);
+    assert!(first.version.split('.').count() >= 2 && first.api_version.starts_with("1."), "{first:?}");
+    assert!(second.system_time >= first.system_time, "the engine's clock goes forward");
+}
+
+async fn every_state_is_seen_as_it_is(stage: &Stage) {
+    let id = stage.create(actor("states"));
+    let seen = stage.seen(&id).await;
+    assert_eq!((seen.state, seen.exit_code, seen.restart_count), (State::Created, None, 0));
+    assert_eq!((seen.started_at, seen.finished_at), (None, None), "the year 1 means never");
+    assert_eq!((seen.name.as_str(), seen.image.as_str()), ("states", harness::engine::IMAGE));
+    assert!(seen.image_id.starts_with("sha256:"), "{}", seen.image_id);
+    assert_eq!((seen.restart_policy.as_str(), seen.auto_remove), ("no", false));
+
+    stage.start(&id);
+    let running = stage.seen(&id).await;
+    assert_eq!((running.state, running.exit_code, running.finished_at), (State::Running, None, None));
+    assert!(running.started_at >= Some(seen.created_at));
+    assert_eq!(running.created_at, seen.created_at);
+
+    stage.pause(&id);
+    let paused = stage.seen(&id).await;
+    assert_eq!((paused.state, paused.exit_code), (State::Paused, None));
+    stage.unpause(&id);
+    assert_eq!(stage.seen(&id).await.state, State::Running);
+
+    stage.end(&id, 3);
+    let ended = stage.until(&id, "stopped", |o| o.state == State::Stopped).await;
+    assert_eq!((ended.exit_code, ended.oom_killed), (Some(3), false));
+    assert!(ended.finished_at > running.started_at);
+
+    stage.remove(&id);
+    assert_eq!(stage.door.inspect(&id).await.unwrap(), None, "gone is certain");
+}
+
+async fn every_act_is_told_in_its_order(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.run(actor("orders"));
+    assert_eq!(told.until(&id, "start").await, ["create", "start"]);
+    stage.stop(&id);
+    assert_eq!(told.until(&id, "stop").await, ["kill 15", "die 143", "stop"]);
+    stage.start(&id);
+    stage.restart(&id);
+    assert_eq!(told.until(&id, "restart").await, ["start", "kill 15", "die 143", "stop", "start", "restart"]);
+    stage.pause(&id);
+    stage.unpause(&id);
+    assert_eq!(told.until(&id, "unpause").await, ["pause", "unpause"]);
+    stage.update(&id);
+    assert_eq!(told.until(&id, "update").await, ["update"]);
+    stage.kill(&id, 9);
+    assert_eq!(told.until(&id, "die 137").await, ["kill 9", "die 137"], "a kill is no stop");
+    stage.start(&id);
+    stage.force_remove(&id);
+    assert_eq!(
+        told.until(&id, "destroy").await,
+        ["start", "kill 9", "die 137", "destroy"],
+        "nor is a forced removal"
+    );
+
+    let id = stage.run(actor("order2"));
+    stage.end(&id, 7);
+    assert_eq!(told.until(&id, "die 7").await, ["create", "start", "die 7"]);
+    stage.remove(&id);
+    assert_eq!(told.until(&id, "destroy").await, ["destroy"]);
+}
+
+async fn our_own_acts_do_what_they_say_and_twice_is_as_good_as_once(stage: &Stage) {
+    let id = stage.create(actor("acts"));
+    for _ in 0..2 {
+        stage.door.start(&id).await.unwrap();
+        assert_eq!(stage.seen(&id).await.state, State::Running);
+    }
+    let before = stage.seen(&id).await;
+    stage.door.restart(&id, Some(Duration::from_secs(5))).await.unwrap();
+    assert!(stage.seen(&id).await.started_at > before.started_at);
+    for grace in [None, Some(Duration::from_secs(5))] {
+        stage.door.stop(&id, grace).await.unwrap();
+        let seen = stage.seen(&id).await;
+        assert_eq!((seen.state, seen.exit_code), (State::Stopped, Some(143)));
+    }
+    stage.remove(&id);
+}
+
+async fn what_is_not_there_and_what_cannot_be_are_told_apart(stage: &Stage) {
+    let nobody = ContainerId::new("0".repeat(64));
+    assert_eq!(stage.door.inspect(&nobody).await.unwrap(), None);
+    for error in [
+        stage.door.start(&nobody).await.unwrap_err(),
+        stage.door.stop(&nobody, None).await.unwrap_err(),
+        stage.door.restart(&nobody, None).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, EngineError::NotFound { .. }), "{error}");
+        assert!(error.to_string().contains("000000000000"), "it says which: {error}");
+        assert!(!error.is_away());
+    }
+    let id = stage.run(actor("refuses"));
+    stage.pause(&id);
+    let error = stage.door.start(&id).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Refused { detail, .. } if !detail.is_empty()), "{error}");
+    stage.unpause(&id);
+    stage.force_remove(&id);
+}
+
+async fn a_failed_start_is_told_by_the_row_alone(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.run_misspelt("misspelt");
+    let seen = stage.seen(&id).await;
+    assert_eq!((seen.state, seen.exit_code), (State::Created, None));
+    assert!(seen.error.as_deref().is_some_and(|e| e.contains("serverr")), "{:?}", seen.error);
+    let error = stage.door.start(&id).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Refused { detail, .. } if detail.contains("serverr")), "{error}");
+    stage.remove(&id);
+    assert_eq!(told.until(&id, "destroy").await, ["create", "destroy"]);
+}
+
+async fn memory_that_runs_out_is_told(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.run_out_of_memory("hungry");
+    let seen = stage.until(&id, "stopped", |o| o.state == State::Stopped).await;
+    assert_eq!((seen.exit_code, seen.oom_killed), (Some(137), true));
+    let mut words = told.until(&id, "die 137").await;
+    words.dedup();
+    assert_eq!(words, ["create", "start", "oom", "die 137"], "oom may come twice");
+    stage.remove(&id);
+}
+
+async fn health_comes_by_event_and_only_counts_while_running(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.run(Actor { health_check: true, ..actor("checked") });
+    stage.set_health(&id, true);
+    told.until(&id, "health healthy").await;
+    assert_eq!(stage.seen(&id).await.health, Health::Healthy);
+    assert_eq!(listed(stage, &id).await.health, Health::Healthy);
+    stage.set_health(&id, false);
+    assert_eq!(
+        told.until(&id, "health unhealthy").await,
+        ["health unhealthy"],
+        "nothing is told of the checks themselves"
+    );
+    assert_eq!(stage.seen(&id).await.health, Health::Unhealthy);
+    stage.set_health(&id, true);
+    told.until(&id, "health healthy").await;
+    stage.pause(&id);
+    assert_eq!(stage.seen(&id).await.health, Health::None, "nobody checks what is paused");
+    stage.unpause(&id);
+    stage.stop(&id);
+    assert_eq!(stage.seen(&id).await.health, Health::None, "nor what is stopped");
+    stage.start(&id);
+    assert_ne!(stage.seen(&id).await.health, Health::None);
+    stage.force_remove(&id);
+}
+
+async fn ports_are_dealt_anew(stage: &Stage) {
+    let id = stage.create(Actor { publishes: true, ..actor("ports") });
+    assert!(stage.seen(&id).await.ports.is_empty(), "what has not started holds no port");
+    stage.start(&id);
+    let first = stage.seen(&id).await.ports;
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!((first[0].container_port, first[0].protocol.as_str()), (8080, "tcp"));
+    assert_eq!(first[0].host_ip.as_deref(), Some("127.0.0.1"));
+    assert!(first[0].host_port.is_some_and(|p| p >= 1024), "{first:?}");
+    stage.stop(&id);
+    assert!(stage.seen(&id).await.ports.is_empty(), "what does not run holds no port");
+    stage.start(&id);
+    let second = stage.seen(&id).await.ports;
+    assert!(second[0].host_port.is_some(), "{second:?}");
+    stage.force_remove(&id);
+
+    let id = stage.run(actor("exposes"));
+    let exposed = stage.seen(&id).await.ports;
+    assert_eq!((exposed[0].container_port, &exposed[0].host_ip, exposed[0].host_port), (8080, &None, None));
+    stage.force_remove(&id);
+}
+
+async fn a_name_moves_and_the_id_stays(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.create(actor("first-name"));
+    told.until(&id, "create").await;
+    stage.rename(&id, "second-name");
+    let event = told.next_of(&id).await;
+    assert_eq!(event.attributes.get("oldName").map(String::as_str), Some("/first-name"), "with a slash");
+    assert_eq!(event.attributes.get("name").map(String::as_str), Some("second-name"), "and without");
+    assert_eq!(stage.seen(&id).await.name, "second-name");
+    let other = stage.create(actor("first-name"));
+    assert_eq!(stage.seen(&other).await.name, "first-name", "a name that is free is anybody's");
+    stage.remove(&id);
+    stage.remove(&other);
+}
+
+async fn a_crash_counts_and_comes_back(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.run(Actor { unless_stopped: true, ..actor("comes-back") });
+    let first = stage.seen(&id).await;
+    assert_eq!(first.restart_policy, "unless-stopped");
+    stage.end(&id, 1);
+    let back = stage.until(&id, "back", |o| o.restart_count == 1 && o.state == State::Running).await;
+    assert!(back.started_at > first.started_at);
+    assert_eq!(back.exit_code, None);
+    assert_eq!(told.until(&id, "start").await[..2], ["create", "start"]);
+    stage.force_remove(&id);
+}
+
+async fn what_removes_itself_is_gone(stage: &Stage) {
+    let mut told = stage.listen().await;
+    let id = stage.run(Actor { auto_remove: true, ..actor("once") });
+    assert!(stage.seen(&id).await.auto_remove);
+    stage.end(&id, 0);
+    stage.until_gone(&id).await;
+    assert_eq!(told.until(&id, "destroy").await, ["create", "start", "die 0", "destroy"]);
+}
+
+async fn the_list_says_what_there_is(stage: &Stage) {
+    let prepared = stage.create(actor("prepared"));
+    let running = stage.run(actor("running"));
+    let stopped = stage.run(actor("stopped"));
+    stage.stop(&stopped);
+    let expected = [
+        (&prepared, "prepared", State::Created),
+        (&running, "running", State::Running),
+        (&stopped, "stopped", State::Stopped),
+    ];
+    // A listing may lag behind; it must come to the truth.
+    let settled = async {
+        loop {
+            let rows = stage.door.list().await.unwrap();
+            assert_eq!(rows.len(), 3, "{rows:?}");
+            let right = |(id, name, state): &(&ContainerId, &str, State)| {
+                rows.iter().any(|row| {
+                    row.container_id == **id
+                        && row.name == *name
+                        && row.state == *state
+                        && row.image == harness::engine::IMAGE
+                })
+            };
+            if expected.iter().all(right) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(10), settled).await.is_ok(), "{:?}", stage.door.list().await);
+    for id in [prepared, running, stopped] {
+        stage.force_remove(&id);
+    }
+    assert_eq!(stage.door.list().await.unwrap(), []);
+}
+
+async fn the_managed_list_says_who_claims_it(stage: &Stage) {
+    let ours = [
+        (labels::MANAGED, "true"),
+        (labels::WORKLOAD_ID, "w-1"),
+        (labels::WORKLOAD_KIND, "stack"),
+        (labels::ROLE, "web"),
+    ];
+    let whole = stage.create(Actor { labels: &ours, ..actor("whole") });
+    let hollow = stage
+        .create(Actor { labels: &[(labels::MANAGED, "true"), (labels::WORKLOAD_ID, "")], ..actor("hollow") });
+    let other = stage.create(Actor {
+        labels: &[(labels::MANAGED, "false"), (labels::WORKLOAD_ID, "w-2")],
+        ..actor("other")
+    });
+    let mut rows = stage.door.list_managed().await.unwrap();
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert_eq!(
+        (&rows[0].container_id, rows[0].workload_id.as_deref()),
+        (&hollow, None),
+        "an empty value counts as absent"
+    );
+    assert_eq!((&rows[1].container_id, rows[1].workload_id.as_deref()), (&whole, Some("w-1")));
+    assert_eq!((rows[1].workload_kind, rows[1].role.as_deref()), (Some(WorkloadKind::Stack), Some("web")));
+    assert_eq!((rows[1].state, rows[1].name.as_str()), (State::Created, "whole"));
+    assert_eq!(stage.seen(&whole).await.labels.get(labels::WORKLOAD_ID).map(String::as_str), Some("w-1"));
+    for id in [whole, hollow, other] {
+        stage.remove(&id);
+    }
+}
+
+async fn a_subscription_reaches_back(stage: &Stage) {
+    let mut early = stage.listen().await;
+    let id = stage.create(actor("earlier"));
+    let created = early.next_of(&id).await;
+    let since = created.at;
+    let before = Instant::now();
+    let mut late = stage.listen_since(since).await;
+    assert!(before.elapsed() < Duration::from_secs(5), "a subscription does not wait for the first event");
+    assert_eq!(late.next_of(&id).await, created, "since is inclusive");
+    stage.remove(&id);
+    assert!(late.next_of(&id).await.at > created.at);
+}
+
+async fn listed(stage: &Stage, id: &ContainerId) -> tinyforge_core::docker::Listed {
+    stage.door.list().await.unwrap().into_iter().find(|row| row.container_id == *id).unwrap()
+}

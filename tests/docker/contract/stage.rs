@@ -1,0 +1,331 @@
+//! The same acts on either engine.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use harness::engine::{IMAGE, RealEngine};
+use tinyforge_core::docker::bollard::DockerEngine;
+use tinyforge_core::docker::endpoint::Endpoint;
+use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec};
+use tinyforge_core::docker::{Action, EngineEvent, EventStream, SharedEngine};
+use tinyforge_core::rules::container::{Health, Observed};
+use tinyforge_core::rules::ids::ContainerId;
+use tokio::time::{sleep, timeout};
+
+/// Beyond this a thing that a promise waits for will not come any more.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Stage {
+    pub door: SharedEngine,
+    kind: Kind,
+}
+
+enum Kind {
+    Fake(FakeEngine),
+    Real(Box<RealEngine>),
+}
+
+/// Who plays: a name, and what is special.
+#[derive(Clone, Copy, Default)]
+pub struct Actor<'a> {
+    pub name: &'a str,
+    pub publishes: bool,
+    pub labels: &'a [(&'a str, &'a str)],
+    pub health_check: bool,
+    pub auto_remove: bool,
+    pub unless_stopped: bool,
+}
+
+pub fn actor(name: &str) -> Actor<'_> {
+    Actor { name, ..Actor::default() }
+}
+
+/// What every actor on a real engine does: it ends with the code written into a file, and with 143 on SIGTERM.
+const PROGRAM: &str = "trap 'exit 143' TERM; while [ ! -e /tmp/end ]; do sleep 0.05; done; code=$(cat /tmp/end); rm /tmp/end; exit $code";
+
+impl Stage {
+    pub fn fake(engine: FakeEngine) -> Self {
+        Self { door: std::sync::Arc::new(engine.clone()), kind: Kind::Fake(engine) }
+    }
+
+    /// `endpoint` leads to the engine, directly or through someone who listens.
+    pub fn real(engine: RealEngine, endpoint: Endpoint) -> Self {
+        let door = std::sync::Arc::new(DockerEngine::new(&endpoint).unwrap());
+        Self { door, kind: Kind::Real(Box::new(engine)) }
+    }
+
+    // ---- acts -------------------------------------------------------------------------------------------------
+
+    pub fn create(&self, who: Actor<'_>) -> ContainerId {
+        match &self.kind {
+            Kind::Fake(engine) => engine.create(spec(who)).unwrap(),
+            Kind::Real(engine) => engine.create(&words(&arguments(who))),
+        }
+    }
+
+    pub fn run(&self, who: Actor<'_>) -> ContainerId {
+        match &self.kind {
+            Kind::Fake(engine) => engine.run(spec(who)).unwrap(),
+            Kind::Real(engine) => engine.run(&words(&arguments(who))),
+        }
+    }
+
+    /// Creates one whose program does not exist, and tries to start it from outside.
+    pub fn run_misspelt(&self, name: &str) -> ContainerId {
+        match &self.kind {
+            Kind::Fake(engine) => {
+                let id = engine
+                    .create(
+                        Spec::named(name)
+                            .fails_to_start("exec: \"serverr\": executable file not found in $PATH"),
+                    )
+                    .unwrap();
+                assert!(engine.start_container(&id).is_err());
+                id
+            }
+            Kind::Real(engine) => {
+                let id = engine.create(&["--name", name, IMAGE, "serverr"]);
+                assert_ne!(engine.docker(&["start", id.as_str()]).code, Some(0));
+                id
+            }
+        }
+    }
+
+    /// One that needs more memory than it may have.
+    pub fn run_out_of_memory(&self, name: &str) -> ContainerId {
+        match &self.kind {
+            Kind::Fake(engine) => {
+                let id = engine.run(Spec::named(name)).unwrap();
+                engine.oom(&id).unwrap();
+                id
+            }
+            Kind::Real(engine) => engine.run(&[
+                "--name",
+                name,
+                "--memory",
+                "16m",
+                "--memory-swap",
+                "16m",
+                IMAGE,
+                "dd",
+                "if=/dev/zero",
+                "of=/dev/null",
+                "bs=200M",
+            ]),
+        }
+    }
+
+    pub fn stop(&self, id: &ContainerId) {
+        self.act(&["stop"], id, |engine| engine.stop_container(id));
+    }
+
+    pub fn start(&self, id: &ContainerId) {
+        self.act(&["start"], id, |engine| engine.start_container(id));
+    }
+
+    pub fn restart(&self, id: &ContainerId) {
+        self.act(&["restart"], id, |engine| engine.restart_container(id));
+    }
+
+    pub fn kill(&self, id: &ContainerId, signal: i32) {
+        self.act(&["kill", "--signal", &signal.to_string()], id, |engine| engine.kill(id, signal));
+    }
+
+    pub fn pause(&self, id: &ContainerId) {
+        self.act(&["pause"], id, |engine| engine.pause(id));
+    }
+
+    pub fn unpause(&self, id: &ContainerId) {
+        self.act(&["unpause"], id, |engine| engine.unpause(id));
+    }
+
+    pub fn remove(&self, id: &ContainerId) {
+        self.act(&["rm"], id, |engine| engine.remove(id));
+    }
+
+    pub fn force_remove(&self, id: &ContainerId) {
+        self.act(&["rm", "-f"], id, |engine| engine.force_remove(id));
+    }
+
+    /// Its restart policy becomes `always`.
+    pub fn update(&self, id: &ContainerId) {
+        self.act(&["update", "--restart", "always"], id, |engine| engine.update(id, RestartPolicy::Always));
+    }
+
+    pub fn rename(&self, id: &ContainerId, name: &str) {
+        match &self.kind {
+            Kind::Fake(engine) => engine.rename(id, name).unwrap(),
+            Kind::Real(engine) => drop(engine.docker(&["rename", id.as_str(), name]).ok()),
+        }
+    }
+
+    /// Its program ends by itself.
+    pub fn end(&self, id: &ContainerId, code: i64) {
+        match &self.kind {
+            Kind::Fake(engine) => engine.die(id, code).unwrap(),
+            Kind::Real(engine) => {
+                // Written aside and renamed, so that the program never reads half of it.
+                let write = format!("echo {code} >/tmp/code && mv /tmp/code /tmp/end");
+                engine.docker(&["exec", id.as_str(), "sh", "-c", &write]).ok();
+            }
+        }
+    }
+
+    /// Its health check passes, or fails, from now on.
+    pub fn set_health(&self, id: &ContainerId, healthy: bool) {
+        match &self.kind {
+            Kind::Fake(engine) => {
+                engine.set_health(id, if healthy { Health::Healthy } else { Health::Unhealthy }).unwrap()
+            }
+            Kind::Real(engine) => {
+                let change = if healthy { "touch /tmp/healthy" } else { "rm -f /tmp/healthy" };
+                engine.docker(&["exec", id.as_str(), "sh", "-c", change]).ok();
+            }
+        }
+    }
+
+    fn act(
+        &self,
+        verb: &[&str],
+        id: &ContainerId,
+        fake: impl FnOnce(&FakeEngine) -> Result<(), tinyforge_core::docker::EngineError>,
+    ) {
+        match &self.kind {
+            Kind::Fake(engine) => fake(engine).unwrap(),
+            Kind::Real(engine) => drop(engine.docker(&[verb, &[id.as_str()]].concat()).ok()),
+        }
+    }
+
+    // ---- looking ----------------------------------------------------------------------------------------------
+
+    /// The inspect of what must be there.
+    pub async fn seen(&self, id: &ContainerId) -> Observed {
+        self.door.inspect(id).await.unwrap().unwrap_or_else(|| panic!("{id} is gone"))
+    }
+
+    pub async fn until(&self, id: &ContainerId, what: &str, holds: impl Fn(&Observed) -> bool) -> Observed {
+        let wait = async {
+            loop {
+                let seen = self.seen(id).await;
+                if holds(&seen) {
+                    return seen;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match timeout(PATIENCE, wait).await {
+            Ok(seen) => seen,
+            Err(_) => panic!("{id} is not {what}: {:?}", self.seen(id).await),
+        }
+    }
+
+    pub async fn until_gone(&self, id: &ContainerId) {
+        let wait = async {
+            while self.door.inspect(id).await.unwrap().is_some() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(timeout(PATIENCE, wait).await.is_ok(), "{id} is still there");
+    }
+
+    /// A reader from now on.
+    pub async fn listen(&self) -> Listener {
+        self.listen_since(self.door.identify().await.unwrap().system_time.expect("the engine says its time"))
+            .await
+    }
+
+    pub async fn listen_since(&self, since: jiff::Timestamp) -> Listener {
+        Listener { events: self.door.events(since).await.unwrap(), heard: Vec::new() }
+    }
+}
+
+pub struct Listener {
+    events: EventStream,
+    heard: Vec<EngineEvent>,
+}
+
+impl Listener {
+    /// All that was said about one container, up to and with `last`; as words, with what is told beside them.
+    pub async fn until(&mut self, id: &ContainerId, last: &str) -> Vec<String> {
+        let wait = async {
+            loop {
+                let about: Vec<String> =
+                    self.heard.iter().filter(|e| e.container_id == *id).map(word).collect();
+                if about.last().is_some_and(|w| w == last) {
+                    return;
+                }
+                self.heard.push(self.events.next().await.expect("the stream goes on").unwrap());
+            }
+        };
+        let came = timeout(PATIENCE, wait).await.is_ok();
+        let words: Vec<String> = self.heard.iter().filter(|e| e.container_id == *id).map(word).collect();
+        assert!(came, "'{last}' was not said of {id}; this was: {words:?}");
+        self.heard.retain(|e| e.container_id != *id);
+        words
+    }
+
+    /// The next event about a container.
+    pub async fn next_of(&mut self, id: &ContainerId) -> EngineEvent {
+        let wait = async {
+            loop {
+                let event = self.events.next().await.expect("the stream goes on").unwrap();
+                if event.container_id == *id {
+                    return event;
+                }
+            }
+        };
+        timeout(PATIENCE, wait).await.expect("something is said")
+    }
+}
+
+fn word(event: &EngineEvent) -> String {
+    let extra = ["signal", "exitCode", "oldName"].iter().find_map(|key| event.attributes.get(*key));
+    let action = match &event.action {
+        Action::HealthStatus(health) => format!("health {health}"),
+        other => format!("{other:?}").to_lowercase(),
+    };
+    extra.map_or(action.clone(), |value| format!("{action} {value}"))
+}
+
+fn spec(who: Actor<'_>) -> Spec {
+    let mut spec = Spec::named(who.name).image(IMAGE).expose(8080);
+    if who.publishes {
+        spec.exposed.clear();
+        spec = spec.publish(8080);
+    }
+    for (key, value) in who.labels {
+        spec = spec.label(key, value);
+    }
+    spec.health_check = who.health_check;
+    spec.auto_remove = who.auto_remove;
+    if who.unless_stopped {
+        spec.restart = RestartPolicy::UnlessStopped;
+    }
+    spec
+}
+
+fn arguments(who: Actor<'_>) -> Vec<String> {
+    let mut args = vec!["--name".to_owned(), who.name.to_owned()];
+    if who.publishes {
+        args.extend(["-p".into(), "127.0.0.1::8080".into()]);
+    }
+    for (key, value) in who.labels {
+        args.extend(["--label".into(), format!("{key}={value}")]);
+    }
+    if who.health_check {
+        args.extend(["--health-cmd".into(), "test -e /tmp/healthy".into()]);
+        args.extend(["--health-interval".into(), "100ms".into(), "--health-retries".into(), "2".into()]);
+    }
+    if who.auto_remove {
+        args.push("--rm".into());
+    }
+    if who.unless_stopped {
+        args.extend(["--restart".into(), "unless-stopped".into()]);
+    }
+    args.extend([IMAGE.into(), "sh".into(), "-c".into(), PROGRAM.into()]);
+    args
+}
+
+fn words(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}

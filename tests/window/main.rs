@@ -1,0 +1,216 @@
+//! The real window, on a screen of its own, against a real engine of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod desktop;
+mod page;
+mod screen;
+mod tray;
+
+use std::io::Write as _;
+use std::os::unix::net::UnixListener;
+
+use harness::engine::{IMAGE, RealEngine};
+use serde_json::json;
+use tinyforge_core::control::protocol::{FromDaemon, Hello, encode};
+
+use crate::desktop::{Desktop, until};
+use crate::tray::Tray;
+
+/// The window's title.
+const TITLE: &str = "Tinyforge";
+
+/// No engine listens here.
+const NOWHERE: &str = "unix:///nowhere/docker.sock";
+
+/// From now on counts what the window is told, and which rows are drawn again.
+const COUNT: &str = r"
+    window.patches = [];
+    window.drawn = new Set();
+    const { invoke, transformCallback } = window.__TAURI_INTERNALS__;
+    const handler = transformCallback(({ payload }) => {
+        if (payload.type === 'patch') window.patches.push(payload.upserts.length + payload.removals.length);
+    });
+    invoke('plugin:event|listen', { event: 'announced', target: { kind: 'Any' }, handler });
+    new MutationObserver((records) => {
+        for (const { target } of records) {
+            const element = target instanceof Element ? target : target.parentElement;
+            const row = element?.closest('[data-container]');
+            const ticks = element?.closest('time');
+            if (row && !ticks) window.drawn.add(row.dataset.container);
+        }
+    }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
+    return true;";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_on_the_engine_is_on_the_screen() {
+    let engine = RealEngine::start();
+    let mut desktop = Desktop::start(&engine.host());
+    let page = desktop.open_page().await;
+    page.go_to("Containers").await;
+    page.until_it_says("No containers yet").await;
+
+    let id = engine.run(&["--name", "outside", IMAGE]);
+    page.until_row("outside", "running").await;
+    engine.run(&["--name", "bystander", IMAGE]);
+    page.until_row("bystander", "running").await;
+
+    page.ask(COUNT).await;
+    engine.docker(&["rename", "outside", "renamed"]).ok();
+    page.until_row("renamed", "running").await;
+    assert_eq!(page.ask("return window.patches").await, json!([1]), "one change is one patch with one entry");
+    assert_eq!(page.ask("return [...window.drawn]").await, json!(["renamed"]), "and draws one row");
+
+    engine.docker(&["stop", "renamed"]).ok();
+    page.until_row("renamed", "stopped").await;
+    page.until_it_says("Completed").await;
+
+    engine.docker(&["rm", "-f", id.as_str()]).ok();
+    page.until_no_row("renamed").await;
+    page.until_row("bystander", "running").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_says_that_the_engine_is_away_and_heals_when_it_is_back() {
+    let engine = RealEngine::start();
+    engine.run(&["--name", "steady", IMAGE]);
+    let mut desktop = Desktop::start(&engine.host());
+    let page = desktop.open_page().await;
+    page.go_to("Containers").await;
+    page.until_row("steady", "running").await;
+    page.until_trust("exact").await;
+
+    engine.stop_term();
+    page.until_trust("away").await;
+    page.until_it_says("The engine does not answer").await;
+    let outdated = "return document.querySelector('.outdated [data-container=steady]') !== null";
+    page.until("the last truth stays, greyed", outdated).await;
+
+    engine.start_again();
+    page.until_trust("exact").await;
+    page.until_it_no_longer_says("The engine does not answer").await;
+    page.until_row("steady", "stopped").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_is_stopped_and_started_from_its_row() {
+    let engine = RealEngine::start();
+    engine.run(&["--name", "worker", IMAGE]);
+    let mut desktop = Desktop::start(&engine.host());
+    let page = desktop.open_page().await;
+    page.go_to("Containers").await;
+    page.until_row("worker", "running").await;
+
+    let state = || engine.docker(&["inspect", "-f", "{{.State.Status}}", "worker"]).ok();
+    page.click("//*[@data-container='worker']").await;
+    page.click("//button[@aria-label='Stop worker']").await;
+    page.until_row("worker", "stopped").await;
+    assert_eq!(state(), "exited");
+    page.click("//button[@aria-label='Start worker']").await;
+    page.until_row("worker", "running").await;
+    assert_eq!(state(), "running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_goes_to_the_tray_and_frees_the_web_view_and_the_tray_brings_it_back() {
+    let desktop = Desktop::start(NOWHERE);
+    let tray = Tray::watch(desktop.bus());
+    let screen = desktop.screen();
+    let mut program = desktop.start_window();
+    let window = screen.wait_for(TITLE);
+    until("the window draws itself", || screen.colours(window) > 20);
+    tray.wait_for_entry("No engine was found");
+
+    screen.click_the_cross(window);
+    screen.wait_for_none(TITLE);
+    until("the web view is freed", || desktop.processes("WebKitWebProcess").is_empty());
+    assert!(program.is_running(), "the daemon goes on in the tray");
+
+    tray.click("Open Tinyforge");
+    let again = screen.wait_for(TITLE);
+    until("the window draws itself again", || screen.colours(again) > 20);
+
+    let second = desktop.start_window().ended();
+    assert_eq!(second.code, Some(0), "a second start hands over to the first: {}", second.stderr);
+    assert_eq!(screen.windows(TITLE).len(), 1, "and opens no second window");
+
+    tray.click("Quit");
+    let ended = program.ended();
+    assert_eq!(ended.code, Some(0), "Quit ends it in order: {}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_tray_closing_asks_and_a_second_start_brings_the_window_back() {
+    let mut desktop = Desktop::start(NOWHERE);
+    let screen = desktop.screen();
+    let page = desktop.open_page().await;
+    page.until_it_says("No engine was found").await;
+
+    screen.click_the_cross(screen.wait_for(TITLE));
+    page.until_it_says("Close the window?").await;
+    page.click("//button[contains(., 'Keep running')]").await;
+    screen.wait_for_none(TITLE);
+    assert_eq!(desktop.processes("tinyforge-app").len(), 1, "it goes on without a window");
+
+    let second = desktop.start_window().ended();
+    assert_eq!(second.code, Some(0), "{}", second.stderr);
+    let again = screen.wait_for(TITLE);
+    until("the window draws itself again", || screen.colours(again) > 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_attaches_to_a_running_daemon_and_takes_over_when_it_ends() {
+    let engine = RealEngine::start();
+    let mut desktop = Desktop::start(&engine.host());
+    let mut daemon = desktop.start_daemon();
+    let page = desktop.open_page().await;
+    page.go_to("Health").await;
+    page.until_it_says("attached to a running daemon").await;
+    page.go_to("Containers").await;
+    engine.run(&["--name", "first", IMAGE]);
+    page.until_row("first", "running").await;
+
+    daemon.ask_to_stop();
+    until("the daemon has ended", || !daemon.is_running());
+    page.go_to("Health").await;
+    page.until_it_says("runs in this window").await;
+    page.go_to("Containers").await;
+    engine.run(&["--name", "second", IMAGE]);
+    page.until_row("second", "running").await;
+    page.until_row("first", "running").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_of_another_version_is_said_plainly() {
+    let mut desktop = Desktop::start(NOWHERE);
+    let socket = desktop.home().prepare_socket().unwrap();
+    let listener = UnixListener::bind(socket).unwrap();
+    let stranger = Hello { version: "9.9.9".to_owned(), protocol: 999, pid: std::process::id() };
+    let hello = encode(&FromDaemon::Hello(stranger)).unwrap();
+    std::thread::spawn(move || {
+        for face in listener.incoming() {
+            let _ = face.and_then(|mut face| face.write_all(&hello));
+        }
+    });
+    let page = desktop.open_page().await;
+    page.until_it_says("The daemon has another version").await;
+    page.until_it_says("9.9.9").await;
+}
+
+#[test]
+fn without_a_screen_it_says_so_and_ends_with_1() {
+    let desktop = Desktop::start(NOWHERE);
+    let mut blind = desktop.program("tinyforge-app");
+    let output = blind.env_remove("DISPLAY").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("neither DISPLAY nor WAYLAND_DISPLAY is set"), "{said}");
+    assert!(said.contains("tinyforge serve"), "the next step is named: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+
+    let mut wrong = desktop.program("tinyforge-app");
+    let output = wrong.env("DISPLAY", ":12345").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("DISPLAY=:12345 does not answer"), "{said}");
+}

@@ -1,0 +1,223 @@
+import { fireEvent, render, screen, within } from '@testing-library/svelte';
+import { tick } from 'svelte';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { Failure } from '$lib/api/client';
+import { aContainer, Fake } from '$lib/api/fake';
+import { createApp } from '$lib/state/app';
+
+import App from './App.svelte';
+
+/** Lets everything that was promised happen, and the page be drawn. */
+const settle = async () => {
+  await new Promise((done) => setTimeout(done));
+  await tick();
+};
+
+async function open(fake: Fake, hash = '#/containers') {
+  location.hash = hash;
+  render(App, { app: createApp(fake, (draw) => draw()) });
+  await settle();
+}
+
+const row = (name: string) => {
+  const found = document.querySelector<HTMLElement>(`[data-container="${name}"]`);
+  if (!found) throw new Error(`no row of ${name}`);
+  return found;
+};
+
+beforeEach(() => {
+  HTMLDialogElement.prototype.showModal = function (this: HTMLDialogElement) {
+    this.open = true;
+  };
+  HTMLDialogElement.prototype.close = function (this: HTMLDialogElement) {
+    this.open = false;
+  };
+});
+
+describe('the containers page', () => {
+  it('draws one row again for one change, and no other', async () => {
+    const fake = new Fake([aContainer('web'), aContainer('db'), aContainer('cache')]);
+    await open(fake);
+    const touched = new Set<string>();
+    const watch = new MutationObserver((records) => {
+      for (const record of records) {
+        const node = record.target instanceof Element ? record.target : record.target.parentElement;
+        const of = node?.closest<HTMLElement>('[data-container]');
+        if (of?.dataset.container) touched.add(of.dataset.container);
+      }
+    });
+    watch.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+    fake.become('db', { state: 'stopped', exit_code: 143, verdict: { level: 'info', text: 'Stopped' } });
+    await settle();
+    watch.disconnect();
+    expect([...touched]).toEqual(['db']);
+    expect(within(row('db')).getByText('stopped')).toBeTruthy();
+    expect(fake.asked.snapshot).toBe(1);
+  });
+
+  it('says what to do where there is nothing yet', async () => {
+    await open(new Fake());
+    expect(screen.getByText('No containers yet')).toBeTruthy();
+  });
+
+  it('says so when nothing matches, and clears the filters', async () => {
+    await open(new Fake([aContainer('web')]));
+    await fireEvent.input(screen.getByLabelText('Search containers'), { target: { value: 'nothing' } });
+    expect(screen.getByText('Nothing matches')).toBeTruthy();
+    await fireEvent.click(screen.getByText('Clear filters'));
+    expect(row('web')).toBeTruthy();
+  });
+
+  it('marks foreign and missing ones in words', async () => {
+    await open(
+      new Fake([
+        aContainer('stray'),
+        aContainer('lost', { workload_kind: 'project', workload_name: 'shop', state: 'missing' }),
+      ]),
+    );
+    expect(within(row('stray')).getByText('foreign')).toBeTruthy();
+    expect(within(row('lost')).getByText('missing')).toBeTruthy();
+    expect(within(row('lost')).queryByText('foreign')).toBeNull();
+  });
+
+  it('shows what a container is called as text, whatever it is called', async () => {
+    await open(new Fake([aContainer('x', { image: '<img src=x onerror=alert(1)>\u202egnp' })]));
+    expect(document.querySelector('img')).toBeNull();
+    expect(within(row('x')).getByText('<img src=x onerror=alert(1)>\ufffdgnp')).toBeTruthy();
+  });
+
+  it('says stopping until the engine says stopped', async () => {
+    const fake = new Fake([aContainer('web')]);
+    await open(fake);
+    await fireEvent.click(screen.getByLabelText('Stop web'));
+    await settle();
+    expect(within(row('web')).getByText('stopping…')).toBeTruthy();
+    fake.become('web', { state: 'stopped', exit_code: 143 });
+    await settle();
+    expect(within(row('web')).getByText('stopped')).toBeTruthy();
+  });
+
+  it('tells why an act failed, and the row is as before', async () => {
+    const fake = new Fake([aContainer('web')]);
+    fake.refuses.act = new Failure('refused', 'the engine said no');
+    await open(fake);
+    await fireEvent.click(screen.getByLabelText('Restart web'));
+    await settle();
+    expect(screen.getByRole('alert').textContent).toContain('the engine said no');
+    expect(within(row('web')).getByText('running')).toBeTruthy();
+  });
+
+  it('goes by keyboard: / searches, j and k move, Escape lets go', async () => {
+    await open(new Fake([aContainer('a', { created_at: '2026-01-02T23:00:00Z' }), aContainer('b')]));
+    await fireEvent.keyDown(window, { key: 'j' });
+    expect(row('a').getAttribute('aria-selected')).toBe('true');
+    await fireEvent.keyDown(window, { key: 'j' });
+    expect(row('b').getAttribute('aria-selected')).toBe('true');
+    await fireEvent.keyDown(window, { key: 'k' });
+    expect(row('a').getAttribute('aria-selected')).toBe('true');
+    await fireEvent.keyDown(window, { key: '/' });
+    expect(document.activeElement).toBe(screen.getByLabelText('Search containers'));
+    await fireEvent.keyDown(window, { key: 'Escape' });
+    expect(row('a').getAttribute('aria-selected')).toBe('false');
+  });
+
+  it('draws only the rows that are in sight', async () => {
+    await open(new Fake(Array.from({ length: 10_000 }, (_, n) => aContainer(`c${n}`))));
+    expect(screen.getByText('10,000 containers')).toBeTruthy();
+    expect(document.querySelectorAll('[data-container]').length).toBeLessThan(60);
+  });
+});
+
+describe('the system', () => {
+  it('keeps the index’s age in sight on every page', async () => {
+    const fake = new Fake();
+    await open(fake, '#/');
+    expect(screen.getByLabelText('Index: exact')).toBeTruthy();
+    location.hash = '#/health';
+    await settle();
+    expect(screen.getByLabelText('Index: exact')).toBeTruthy();
+    expect(screen.getByText('unix:///var/run/docker.sock')).toBeTruthy();
+  });
+
+  it.each([
+    ['away', 'The engine does not answer.'],
+    ['denied', 'The engine may not be used by this user.'],
+    ['absent', 'No engine was found.'],
+  ] as const)('says that the engine is %s, with its cure, and keeps the last truth', async (state, title) => {
+    const fake = new Fake([aContainer('web')]);
+    await open(fake);
+    fake.engine(state, { reason: 'why', cure: 'do this' });
+    await settle();
+    expect(screen.getByText(title)).toBeTruthy();
+    expect(screen.getByText('do this')).toBeTruthy();
+    expect(row('web').closest('.outdated')).toBeTruthy();
+    expect(screen.getByLabelText<HTMLButtonElement>('Stop web').disabled).toBe(true);
+    fake.engine('connected');
+    await settle();
+    expect(screen.queryByText(title)).toBeNull();
+    expect(row('web').closest('.outdated')).toBeNull();
+  });
+
+  it('says that the daemon is gone and tries again when asked to', async () => {
+    const fake = new Fake([aContainer('web')]);
+    await open(fake);
+    fake.stand({ state: 'lost', reason: 'it was killed' });
+    await settle();
+    expect(screen.getByText('it was killed')).toBeTruthy();
+    await fireEvent.click(screen.getByText('Try again'));
+    expect(fake.asked.tryAgain).toBe(1);
+    fake.stand({ state: 'own', home: '/h' });
+    await settle();
+    expect(screen.queryByText('it was killed')).toBeNull();
+  });
+
+  it('says that the daemon has another version', async () => {
+    const fake = new Fake();
+    await open(fake);
+    fake.stand({ state: 'version_differs', ours: '0.1.0', reason: 'the daemon is 0.2.0' });
+    await settle();
+    expect(screen.getByText('the daemon is 0.2.0')).toBeTruthy();
+  });
+});
+
+it('says that a daemon it understands is of another version', async () => {
+  const fake = new Fake([aContainer('web')]);
+  fake.stand({ state: 'attached', home: '/h', ours: '0.1.0', daemon: '0.1.1' });
+  await open(fake);
+  expect(screen.getByText(/It is 0.1.1, this window is 0.1.0/)).toBeTruthy();
+  fake.stand({ state: 'attached', home: '/h', ours: '0.1.1', daemon: '0.1.1' });
+  await settle();
+  expect(screen.queryByText(/this window is/)).toBeNull();
+});
+
+describe('closing', () => {
+  it('asks where no tray is shown, and does as it is told', async () => {
+    const fake = new Fake();
+    await open(fake);
+    fake.askToClose();
+    await settle();
+    await fireEvent.click(screen.getByText('Keep running without a window'));
+    await fireEvent.click(screen.getByText('Quit Tinyforge'));
+    expect([fake.asked.keepRunning, fake.asked.quit]).toEqual([1, 1]);
+  });
+});
+
+it('goes to the container that was chosen in the tray', async () => {
+  const fake = new Fake([aContainer('web'), aContainer('db')]);
+  await open(fake, '#/');
+  fake.choose('db');
+  await settle();
+  await settle();
+  expect(row('db').getAttribute('aria-selected')).toBe('true');
+});
+
+it('leaves nothing listening when it is closed', async () => {
+  const fake = new Fake();
+  location.hash = '#/';
+  const { unmount } = render(App, { app: createApp(fake) });
+  await settle();
+  expect(fake.listeners).toBe(4);
+  unmount();
+  expect(fake.listeners).toBe(0);
+});

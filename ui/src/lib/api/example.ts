@@ -1,0 +1,145 @@
+/**
+ * `npm run dev` in a browser: a fake shell with a container of every sort, so that pages can be worked on without an
+ * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?engine=away`, `?standing=lost`.
+ */
+import type { Container, EngineState, Standing } from './client';
+import { aContainer, Fake } from './fake';
+
+export function example(weather: URLSearchParams): Fake {
+  const fake = new Fake(containers(weather));
+  const engine = weather.get('engine');
+  if (engine) {
+    const reason = 'cannot connect to unix:///var/run/docker.sock';
+    setTimeout(() => fake.engine(engine as EngineState, { since: before(4), reason }), 50);
+  }
+  if (weather.get('standing')) {
+    const standing: Standing = {
+      state: 'lost',
+      reason: 'the daemon does not answer: it closed the connection',
+    };
+    setTimeout(() => fake.stand(standing), 50);
+  }
+  return fake;
+}
+
+const before = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+
+function containers(weather: URLSearchParams): Container[] {
+  if (weather.has('empty')) return [];
+  if (weather.has('many')) return Array.from({ length: 10_000 }, (_, n) => one(n, many(n)));
+  return SORTS.map((facts, n) => one(n, facts));
+}
+
+function one(n: number, facts: Partial<Container>): Container {
+  const minutes = 3 ** (n % 11);
+  return aContainer(`c${n}`, {
+    created_at: before(minutes + 1),
+    started_at: before(minutes),
+    last_seen_at: before(minutes),
+    ...facts,
+  });
+}
+
+const many = (n: number): Partial<Container> => ({ ...SORTS[n % SORTS.length], name: `worker-${n}` });
+
+const port = (host_port: number, container_port = 80) => ({
+  container_port,
+  protocol: 'tcp',
+  host_ip: '127.0.0.1',
+  host_port,
+});
+
+const shop = { workload_id: 'w1', workload_kind: 'project', workload_name: 'shop' } as const;
+const blog = { workload_id: 'w2', workload_kind: 'stack', workload_name: 'blog' } as const;
+
+const SORTS: Partial<Container>[] = [
+  {
+    ...shop,
+    role: 'prod',
+    name: 'tf-shop-prod-14',
+    image: 'registry.local:5000/shop:v1.4',
+    ports: [port(32768, 8080)],
+    health: 'healthy',
+    verdict: { level: 'fine', text: 'Running and healthy' },
+  },
+  {
+    ...shop,
+    role: 'dev',
+    name: 'tf-shop-dev-52',
+    image: 'registry.local:5000/shop:dev-52',
+    state: 'stopped',
+    exit_code: 137,
+    oom_killed: true,
+    verdict: { level: 'bad', text: 'Out of memory: the kernel killed it' },
+  },
+  {
+    ...blog,
+    role: 'web',
+    name: 'blog-web-1',
+    image: 'nginx:1.27',
+    ports: [port(8080), port(8443, 443), port(9000, 9000)],
+  },
+  {
+    ...blog,
+    role: 'db',
+    name: 'blog-db-1',
+    image: 'postgres:16',
+    health: 'starting',
+    verdict: { level: 'info', text: 'Starting: its health check has not passed yet' },
+  },
+  { name: 'quizzical_lamarr', image: 'alpine:3.20' },
+  {
+    name: 'api-under-test',
+    image: 'api:latest',
+    health: 'unhealthy',
+    ports: [port(3000, 3000)],
+    verdict: { level: 'bad', text: 'Unhealthy: its health check fails' },
+  },
+  {
+    name: 'nightly-import',
+    image: 'importer:2',
+    state: 'stopped',
+    exit_code: 0,
+    verdict: { level: 'info', text: 'Completed' },
+  },
+  {
+    ...shop,
+    role: 'rel',
+    name: 'tf-shop-rel-9',
+    image: 'registry.local:5000/shop:rel-9',
+    state: 'missing',
+    verdict: { level: 'bad', text: 'Missing: the engine no longer knows it' },
+  },
+  {
+    name: 'flaky',
+    image: 'flaky:1',
+    state: 'restarting',
+    restart_count: 12,
+    verdict: { level: 'bad', text: 'Restarting again and again: 12 so far, last exit 1' },
+  },
+  { name: 'frozen', image: 'redis:7', state: 'paused', verdict: { level: 'warn', text: 'Paused' } },
+  {
+    name: 'old-cache',
+    image: 'memcached:1.6',
+    state: 'stopped',
+    exit_code: 143,
+    verdict: { level: 'info', text: 'Stopped by signal 15 (exit 143)' },
+  },
+  {
+    workload_id: 'w3',
+    workload_kind: 'site',
+    workload_name: 'docs',
+    role: 'site',
+    name: 'tf-docs-site-3',
+    image: 'static-web:1',
+    ports: [port(32770)],
+  },
+  {
+    name: 'never-started',
+    image: 'nginx:1.27',
+    state: 'created',
+    started_at: null,
+    last_seen_at: null,
+    verdict: { level: 'bad', text: 'Never started: address already in use' },
+  },
+];
