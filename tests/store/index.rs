@@ -129,7 +129,10 @@ async fn a_commit_that_fails_writes_nothing_and_announces_nothing() {
         ("a placeholder by the reconciler", insert(&placeholder, at(6))),
         ("another engine's row", insert(&stranger, at(6))),
         ("observing no row", observe(&ghost, State::Stopped, at(6))),
-        ("missing no row", RowWrite::Missing { id: ghost.id.clone(), since: at(6), history: Vec::new() }),
+        (
+            "missing no row",
+            RowWrite::Missing { id: ghost.id.clone(), since: at(6), last_seen_at: None, history: Vec::new() },
+        ),
         ("retiring no row", RowWrite::Retire { id: ghost.id.clone(), history: Vec::new() }),
     ];
     for (what, bad) in bad {
@@ -215,7 +218,7 @@ async fn a_missing_row_stays_and_a_retired_one_leaves_the_index_for_the_history(
     let missing = change(Field::State, Some("stopped"), Some("missing"), at(8));
     let removed = change(Field::State, Some("stopped"), None, at(8));
     let writes = vec![
-        RowWrite::Missing { id: kept.id.clone(), since: at(8), history: vec![missing] },
+        RowWrite::Missing { id: kept.id.clone(), since: at(8), last_seen_at: None, history: vec![missing] },
         RowWrite::Retire { id: gone.id.clone(), history: vec![removed] },
     ];
     store.commit_index(commit(writes, at(9))).await.unwrap();
@@ -275,7 +278,12 @@ async fn only_the_deploy_that_made_a_placeholder_ends_it_and_a_container_may_fil
         store.insert_placeholder(place("shop:prod"), at(1)).await,
         Err(StoreError::Conflict(_))
     ));
-    let swept = RowWrite::Missing { id: RowId::new("shop:prod"), since: at(2), history: Vec::new() };
+    let swept = RowWrite::Missing {
+        id: RowId::new("shop:prod"),
+        since: at(2),
+        last_seen_at: None,
+        history: Vec::new(),
+    };
     assert!(matches!(store.commit_index(commit(vec![swept], at(2))).await, Err(StoreError::Conflict(_))));
     assert!(matches!(
         store.end_placeholder(&RowId::new("shop:prod"), "d8", at(2)).await,
@@ -337,10 +345,10 @@ async fn claims_are_read_with_the_index() {
         shape: NewShape::Stack { compose_project: "blog_x".into() },
     };
     store.add_workload(stack, at(0)).await.unwrap();
-    let to = Recorded { workload_id: WorkloadId::new("shop"), role: "prod".into() };
+    let to = Recorded { workload_id: WorkloadId::new("shop"), role: "prod".into(), deploy_id: None };
     let id = container_id("adopted");
     store.record_container(&engine(), &id, to.clone(), RecordedBy::Adopt, at(1)).await.unwrap();
-    let nobody = Recorded { workload_id: WorkloadId::new("nobody"), role: "prod".into() };
+    let nobody = Recorded { workload_id: WorkloadId::new("nobody"), role: "prod".into(), deploy_id: None };
     assert!(matches!(
         store.record_container(&engine(), &id, nobody, RecordedBy::Adopt, at(1)).await,
         Err(StoreError::Conflict(_))

@@ -69,7 +69,9 @@ fn every_starting_point_ends_in_the_same_schema_with_its_data() {
 /// Cut by the program, as by a failure: the database is as before, and the next start goes through.
 #[test]
 fn an_interruption_before_and_after_every_statement_loses_nothing() {
-    for (name, sql) in starting_points() {
+    // The earlier design's statements are the same, however much of it there is.
+    let few = |name: &str| !["minimal", "part"].iter().any(|less| name.ends_with(less));
+    for (name, sql) in starting_points().into_iter().filter(|(name, _)| few(name)) {
         let expected = in_peace(&sql);
         let mut cut = 0;
         loop {
@@ -133,6 +135,7 @@ fn a_database_that_has_only_the_first_statements_goes_through() {
     for count in 0..=statements.len() {
         let home = tempfile::tempdir().unwrap();
         let db = rusqlite::Connection::open(home.path().join("tinyforge.db")).unwrap();
+        db.pragma_update(None, "synchronous", "OFF").unwrap();
         for statement in &statements[..count] {
             match db.execute_batch(statement) {
                 Err(error) if error.to_string().contains("no such table: legacy_") => {}

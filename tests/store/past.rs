@@ -39,7 +39,15 @@ async fn a_story() -> Store {
         (26, RowWrite::Retire { id: job.id.clone(), history: vec![gone] }),
         (31, told("web", State::Stopped, Health::Healthy, "web", 10, vec![stopped])),
         (41, told("web2", State::Stopped, Health::Healthy, "web", 10, vec![renamed])),
-        (51, RowWrite::Missing { id: web.id.clone(), since: at(50), history: vec![missing] }),
+        (
+            51,
+            RowWrite::Missing {
+                id: web.id.clone(),
+                since: at(50),
+                last_seen_at: None,
+                history: vec![missing],
+            },
+        ),
         (61, told("web3", State::Running, Health::None, "successor", 60, vec![again])),
     ];
     for (now, write) in steps {

@@ -83,11 +83,19 @@ pub fn appeared(row: &Row, when: Timestamp) -> Vec<Change> {
 }
 
 pub fn commit(writes: Vec<RowWrite>, now: Timestamp) -> IndexCommit {
-    IndexCommit { engine_id: engine(), now, verified_at: None, writes, seen: Vec::new(), gaps: Vec::new() }
+    IndexCommit {
+        engine_id: engine(),
+        now,
+        verified_at: None,
+        writes,
+        seen: Vec::new(),
+        gaps: Vec::new(),
+        recasts: Vec::new(),
+    }
 }
 
 pub fn insert(row: &Row, when: Timestamp) -> RowWrite {
-    RowWrite::Insert { row: row.clone(), history: appeared(row, when) }
+    RowWrite::Insert { row: Box::new(row.clone()), history: appeared(row, when) }
 }
 
 /// The row as it would be observed now in that state.
