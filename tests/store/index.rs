@@ -223,7 +223,7 @@ async fn a_missing_row_stays_and_a_retired_one_leaves_the_index_for_the_history(
     ];
     store.commit_index(commit(writes, at(9))).await.unwrap();
     let change = heard_one(&mut ear).await;
-    assert_eq!(change.removals, [gone.id.clone()]);
+    assert_eq!(change.removals, std::slice::from_ref(&gone.id));
     assert_eq!(change.upserts.len(), 1);
     assert_eq!(change.history.len(), 2);
     let rows = store.load_index(&engine()).await.unwrap().rows;
