@@ -19,8 +19,8 @@ use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::jobs::{self, Jobs};
-use crate::reconcile::{OwnActs, Parts, Reconciler, Rhythm};
-use crate::store::{Store, StoreError};
+use crate::reconcile::{Link, OwnActs, Parts, Pulse, Reconciler, Rhythm};
+use crate::store::{Happening, Store, StoreError};
 
 /// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
 /// not hang the command.
@@ -57,7 +57,8 @@ pub struct App {
 struct Core {
     store: Store,
     index: Reconciler,
-    rhythm: JoinHandle<()>,
+    /// Follows announcements.
+    follower: JoinHandle<()>,
     /// The life of the demo's engine.
     life: Option<JoinHandle<()>>,
 }
@@ -77,6 +78,7 @@ impl App {
                 return Err(error);
             }
         }
+        note(&app.core.store, daemon_happening("daemon_started", "the daemon has started", started)).await;
         Ok(app)
     }
 
@@ -108,7 +110,13 @@ impl App {
             rhythm,
         });
         info!(version = crate::VERSION, endpoint = %engine.endpoint(), "the index is watched");
-        let follow = tokio::spawn(follow_settings(bus.clone(), store.clone(), index.clone()));
+        let follower = tokio::spawn(follow(
+            bus.clone(),
+            store.clone(),
+            index.clone(),
+            Arc::clone(&clock),
+            observes_only,
+        ));
         let control = Control::new(ControlParts {
             home: options.home,
             engine,
@@ -119,7 +127,7 @@ impl App {
             clock,
             observes_only,
         });
-        let core = Core { store, index, rhythm: follow, life };
+        let core = Core { store, index, follower, life };
         Ok(Self { control, core, server: None, jobs: None })
     }
 
@@ -138,11 +146,17 @@ impl App {
     pub async fn stop(self) {
         if let Some(server) = self.server {
             server.stop().await;
+            let now = self.control.clock().now();
+            note(
+                &self.core.store,
+                daemon_happening("daemon_stopped", "the daemon has stopped in order", now),
+            )
+            .await;
         }
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
         }
-        self.core.rhythm.abort();
+        self.core.follower.abort();
         self.core.index.stop().await;
         if let Some(life) = self.core.life {
             life.abort();
@@ -205,9 +219,11 @@ async fn read_rhythm(store: &Store) -> Result<Rhythm, StoreError> {
     Ok(Rhythm { pass, ..Rhythm::default() })
 }
 
-/// A new pass interval holds from now on, without a restart.
-async fn follow_settings(bus: Bus, store: Store, index: Reconciler) {
+/// What follows from announcements: a new pass interval holds without a restart, and the event log tells when the
+/// engine went and came back.
+async fn follow(bus: Bus, store: Store, index: Reconciler, clock: SharedClock, observes_only: bool) {
     let mut heard = bus.subscribe();
+    let mut connected = true;
     loop {
         match heard.next().await {
             Heard::Event(Event::SettingChanged { .. }) | Heard::Lagged(_) => {
@@ -215,9 +231,37 @@ async fn follow_settings(bus: Bus, store: Store, index: Reconciler) {
                     index.pass_every(rhythm.pass).await;
                 }
             }
+            Heard::Event(Event::StatusChanged) if !observes_only => {
+                let now_connected = !matches!(index.pulse().link, Link::Away(_));
+                if std::mem::replace(&mut connected, now_connected) != now_connected {
+                    note(&store, engine_happening(&index.pulse(), clock.now())).await;
+                }
+            }
             Heard::Event(Event::IndexChanged(_) | Event::StatusChanged) => {}
             Heard::Closed => return,
         }
+    }
+}
+
+fn engine_happening(pulse: &Pulse, at: Timestamp) -> Happening {
+    let (kind, text) = match &pulse.link {
+        Link::Away(error) => ("engine_away", error.to_string()),
+        Link::Connected | Link::Seeking => ("engine_back", "the engine answers again".to_owned()),
+    };
+    let subject = pulse.engine.as_ref().map(|engine| engine.id.to_string()).unwrap_or_default();
+    Happening { at, kind: kind.to_owned(), subject, text, detail: [].into() }
+}
+
+fn daemon_happening(kind: &str, text: &str, at: Timestamp) -> Happening {
+    let detail = [("version".to_owned(), crate::VERSION.to_owned())].into();
+    Happening { at, kind: kind.to_owned(), subject: String::new(), text: text.to_owned(), detail }
+}
+
+/// The event log is worth a warning where it cannot be written, and stops nothing.
+async fn note(store: &Store, happening: Happening) {
+    let kind = happening.kind.clone();
+    if let Err(error) = store.note(happening).await {
+        tracing::warn!("{kind} could not be noted: {error}");
     }
 }
 

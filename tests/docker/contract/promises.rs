@@ -17,7 +17,7 @@ pub async fn all(stage: &Stage) {
     every_act_is_told_in_its_order(stage).await;
     our_own_acts_do_what_they_say_and_twice_is_as_good_as_once(stage).await;
     what_is_not_there_and_what_cannot_be_are_told_apart(stage).await;
-    a_failed_start_is_told_by_the_row_alone(stage).await;
+    a_failed_start_is_told_by_its_network_alone(stage).await;
     memory_that_runs_out_is_told(stage).await;
     health_comes_by_event_and_only_counts_while_running(stage).await;
     ports_are_dealt_anew(stage).await;
@@ -140,7 +140,7 @@ async fn what_is_not_there_and_what_cannot_be_are_told_apart(stage: &Stage) {
     stage.force_remove(&id);
 }
 
-async fn a_failed_start_is_told_by_the_row_alone(stage: &Stage) {
+async fn a_failed_start_is_told_by_its_network_alone(stage: &Stage) {
     let mut told = stage.listen().await;
     let id = stage.run_misspelt("misspelt");
     let seen = stage.seen(&id).await;
@@ -148,6 +148,7 @@ async fn a_failed_start_is_told_by_the_row_alone(stage: &Stage) {
     assert!(seen.error.as_deref().is_some_and(|e| e.contains("serverr")), "{:?}", seen.error);
     let error = stage.door.start(&id).await.unwrap_err();
     assert!(matches!(&error, EngineError::Refused { detail, .. } if detail.contains("serverr")), "{error}");
+    told.hears_of_a_network(&id).await;
     stage.remove(&id);
     told.says(&id, &["create", "destroy"]).await;
 }

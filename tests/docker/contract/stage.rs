@@ -334,8 +334,21 @@ impl Listener {
         self.heard.retain(|e| e.container_id != *id);
     }
 
+    /// Waits until a network was connected to the container or disconnected from it. When that is told among the
+    /// rest differs by release, so no order is asked for.
+    pub async fn hears_of_a_network(&mut self, id: &ContainerId) {
+        let told = |e: &EngineEvent| e.container_id == *id && e.action == Action::Network;
+        let wait = async {
+            while !self.heard.iter().any(told) {
+                self.heard.push(self.events.next().await.expect("the stream goes on").unwrap());
+            }
+        };
+        assert!(timeout(PATIENCE, wait).await.is_ok(), "no network is told of {id}");
+    }
+
     fn said(&self, id: &ContainerId) -> Vec<String> {
-        let mut said: Vec<String> = self.heard.iter().filter(|e| e.container_id == *id).map(word).collect();
+        let of_it = self.heard.iter().filter(|e| e.container_id == *id && e.action != Action::Network);
+        let mut said: Vec<String> = of_it.map(word).collect();
         // One want of memory may be told twice.
         said.dedup_by(|a, b| a == "oom" && b == "oom");
         if !self.strict {

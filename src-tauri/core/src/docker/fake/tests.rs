@@ -53,7 +53,11 @@ async fn every_act_says_what_was_measured_in_its_order() {
     assert_eq!(drain(&mut events).await, ["create", "start", "die 0", "destroy"]);
     let broken = engine.create(Spec::named("broken").fails_to_start("no such file")).unwrap();
     assert!(matches!(engine.start_container(&broken), Err(EngineError::Refused { .. })));
-    assert_eq!(drain(&mut events).await, ["create"], "a failed start says nothing");
+    assert_eq!(
+        drain(&mut events).await,
+        ["create", "network", "network"],
+        "of a failed start only the network tells"
+    );
     assert_eq!(engine.truth_of(&broken).unwrap().state, State::Created);
     let service = engine.run(Spec::named("p-web-1").compose("p", "web")).unwrap();
     drain(&mut events).await;
