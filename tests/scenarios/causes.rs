@@ -39,7 +39,7 @@ async fn the_same_end_has_the_cause_that_its_evidence_shows() {
     assert_eq!(
         world.story(&id).await,
         [
-            "state -→running unknown",
+            "state -→running foreign",
             "state running→stopped exit",
             "state stopped→running foreign",
             "state running→stopped foreign",
@@ -67,7 +67,7 @@ async fn an_engine_that_shuts_down_is_behind_all_the_ends_it_made() {
     assert_eq!(
         story,
         [
-            "state -→running unknown",
+            "state -→running foreign",
             "state running→stopped engine_restart",
             "state stopped→running engine_restart"
         ]

@@ -25,6 +25,8 @@ use crate::store::{Happening, Store, StoreError};
 /// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
 /// not hang the command.
 const FIRST_PASS: Duration = Duration::from_secs(15);
+/// How long the last commit may wait for a lock that another program holds.
+const LAST_COMMIT: Duration = Duration::from_secs(5);
 /// Between two attempts to get the folder's lock.
 const LOCK_RETRY: Duration = Duration::from_millis(50);
 
@@ -157,7 +159,9 @@ impl App {
             jobs.stop().await;
         }
         self.core.follower.abort();
-        self.core.index.stop().await;
+        if tokio::time::timeout(LAST_COMMIT, self.core.index.stop()).await.is_err() {
+            tracing::warn!("the database is locked by another program: what lived in memory is not written");
+        }
         if let Some(life) = self.core.life {
             life.abort();
         }

@@ -15,6 +15,8 @@ use crate::rules::row::Row;
 
 /// How long the first pass is waited for; an engine that hangs must not hang the command.
 const FIRST_PASS: Duration = Duration::from_secs(5);
+/// How long the index may take to tell what came of an act, an engine or a disk in trouble included.
+const OUTCOME: Duration = Duration::from_secs(10);
 /// Acts at once: a stop may take its whole grace.
 const ACTS_AT_ONCE: usize = 8;
 
@@ -66,12 +68,17 @@ impl Control {
             OwnAct::Stop => self.parts.engine.stop(&id, None).await,
             OwnAct::Restart => self.parts.engine.restart(&id, None).await,
         };
-        if !matches!(&outcome, Err(error) if error.is_away()) {
-            self.parts.index.look(&id).await;
-        }
+        let away = matches!(&outcome, Err(error) if error.is_away());
+        let seen = !away && tokio::time::timeout(OUTCOME, self.parts.index.look(&id)).await.is_ok();
         drop(under_way);
         let state = self.state_of(&id).await;
-        let error = outcome.err().map(|error| format!("{error}. {}", error.cure()));
+        let error = match outcome {
+            Err(error) => Some(format!("{error}. {}", error.cure())),
+            Ok(()) if !seen => {
+                Some("the engine did it, and the index has not caught up; see `tinyforge doctor`".to_owned())
+            }
+            Ok(()) => None,
+        };
         Acted { container_id: id.to_string(), name, state, error }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch as watched};
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::looks::{Looks, Want};
 use super::pass::{Finding, Pass};
@@ -29,12 +29,16 @@ use crate::store::{Gap, GapReason, IndexCommit, IndexLoad, Recast, Store, StoreE
 const LOOKS_AT_ONCE: usize = 8;
 /// The longest the loop sleeps: a turn that comes later than this and [`FROZEN`] tells that we were not running.
 const TURN: Duration = Duration::from_secs(2);
+/// And the shortest: a timer of tokio's has this resolution.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
 /// A gap between two turns, or between the two clocks, from which on the index is in doubt.
 const FROZEN: Duration = Duration::from_secs(5);
 /// First and longest wait between two attempts to reach the engine. The longest bounds how soon after its return the
 /// rows are equal again.
 const SEEK_FIRST: Duration = Duration::from_millis(100);
 const SEEK_LONGEST: Duration = Duration::from_secs(2);
+/// A connection that lasted this long was a good one.
+const LASTED: Duration = Duration::from_secs(10);
 /// How long an event may follow a change that a pass has found already.
 const LATE_EVENT: Duration = Duration::from_secs(2);
 /// How far before the first call the subscription reaches back: the engine may begin to record a subscriber's events
@@ -65,6 +69,8 @@ enum Wake {
     Looked(u64, ContainerId, Result<Option<Observed>, EngineError>),
     Committed(Result<u64, StoreError>),
     Pinged(u64, Result<(), EngineError>, Duration),
+    /// A task of ours died: whatever it was to tell is not known.
+    Panicked(String),
     Timer,
 }
 
@@ -75,12 +81,22 @@ enum Connection {
         at: Duration,
         attempt: u32,
     },
-    /// A first call, a load or a subscription is under way.
-    Connecting {
+    /// It is asked who answers.
+    Identifying {
+        attempt: u32,
+    },
+    /// The index of the engine that answered is being read.
+    Loading {
+        attempt: u32,
+        who: Box<EngineIdentity>,
+    },
+    Subscribing {
         attempt: u32,
     },
     Connected {
         reader: AbortHandle,
+        attempt: u32,
+        since: Duration,
     },
 }
 
@@ -98,6 +114,9 @@ struct Batch {
     writes_verified: Option<Timestamp>,
     writes_seen: bool,
     gaps: Vec<Gap>,
+    recasts: Vec<Recast>,
+    /// Found by a pass and told by no event so far.
+    unannounced: Vec<ContainerId>,
 }
 
 pub(super) struct Keeper {
@@ -232,9 +251,30 @@ impl Keeper {
                 Wake::Looked(generation, id, answer) => self.looked(generation, id, answer),
                 Wake::Committed(outcome) => self.committed(outcome),
                 Wake::Pinged(generation, answer, latency) => self.pinged(generation, answer, latency),
+                Wake::Panicked(why) => self.start_over(&why),
                 Wake::Timer => {}
             }
         }
+    }
+
+    /// After a fault of ours nothing that was under way is counted on: everything is asked anew, and the index loaded
+    /// from what the store has.
+    fn start_over(&mut self, why: &str) {
+        error!("a task of the reconciler panicked, it starts over: {why}");
+        self.tasks.abort_all();
+        self.generation += 1;
+        for (id, want) in std::mem::take(&mut self.under_way) {
+            self.looks.retry(&id, want, self.clock.steady());
+        }
+        let answers = std::mem::take(&mut self.answers).into_iter().map(|answer| (answer.id, answer.want));
+        let settles = self.committing.take().map(|batch| batch.settles).unwrap_or_default();
+        for (id, want) in answers.chain(settles) {
+            self.looks.retry(&id, want, self.clock.steady());
+        }
+        (self.pass, self.pinging, self.loading) = (None, false, false);
+        self.reload_at = Some(self.clock.steady() + STORE_RETRY);
+        self.doubt.get_or_insert((Doubt::Reconnected, Some(self.last_sign.1)));
+        self.connection = Connection::Seeking { at: self.clock.steady() + STORE_RETRY, attempt: 0 };
     }
 
     /// Does everything that is due, and begins whatever can begin.
@@ -251,7 +291,7 @@ impl Keeper {
     }
 
     async fn wait(&mut self) -> Wake {
-        let timer = self.next_timer().saturating_sub(self.clock.steady());
+        let timer = self.next_timer().saturating_sub(self.clock.steady()).max(SHORTEST_REST);
         tokio::select! {
             biased;
             ask = self.asked.recv() => Wake::Asked(ask),
@@ -259,10 +299,7 @@ impl Keeper {
             Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
                 Ok(wake) => wake,
                 Err(ended) => {
-                    if ended.is_panic() {
-                        warn!("a task of the reconciler panicked: {ended}");
-                    }
-                    Wake::Timer
+                    if ended.is_panic() { Wake::Panicked(ended.to_string()) } else { Wake::Timer }
                 }
             },
             () = tokio::time::sleep(timer) => Wake::Timer,
@@ -277,15 +314,17 @@ impl Keeper {
         if let Connection::Seeking { at, .. } = self.connection {
             sooner(at);
         }
-        if self.is_connected() {
+        // Only what can begin then: a timer that is due for something that cannot is a loop that never rests.
+        if self.is_connected() && self.reload_at.is_none() {
             if self.pass.is_none() {
                 sooner(self.next_pass);
             }
-            if let Some(due) = self.looks.next_due() {
+            if let Some(due) = self.looks.next_due().filter(|_| self.has_a_free_look()) {
                 sooner(due);
             }
         }
-        if let Some(at) = self.reload_at {
+        let may_reload = !self.loading && self.committing.is_none() && self.pulse.engine.is_some();
+        if let Some(at) = self.reload_at.filter(|_| may_reload) {
             sooner(at);
         }
         if let Some(at) = self.unannounced.values().min() {
@@ -305,7 +344,7 @@ impl Keeper {
         if self.clock.steady() < at {
             return;
         }
-        self.connection = Connection::Connecting { attempt };
+        self.connection = Connection::Identifying { attempt };
         let (engine, clock) = (Arc::clone(&self.engine), Arc::clone(&self.clock));
         self.tasks.spawn(async move {
             let began = clock.steady();
@@ -315,12 +354,14 @@ impl Keeper {
     }
 
     fn identified(&mut self, who: EngineIdentity, latency: Duration) {
+        let Connection::Identifying { attempt } = self.connection else { return };
         self.sign_of_life();
         self.pulse.latency = Some(latency);
         if self.engine_id.as_ref() == Some(&who.id) && self.reload_at.is_none() {
             self.pulse.engine = Some(who);
-            return self.subscribe();
+            return self.subscribe(attempt);
         }
+        self.connection = Connection::Loading { attempt, who: Box::new(who.clone()) };
         self.load(who);
     }
 
@@ -340,10 +381,16 @@ impl Keeper {
 
     /// Takes over the index of an engine: at the start, when another one answers, and after a failed commit.
     fn loaded(&mut self, who: EngineIdentity, load: IndexLoad) {
-        let another = self.engine_id.as_ref() != Some(&who.id);
         self.loading = false;
+        if let Connection::Loading { who: wanted, .. } = &self.connection
+            && wanted.id != who.id
+        {
+            // The former engine's index was being read anew when another one answered.
+            let wanted = (**wanted).clone();
+            return self.load(wanted);
+        }
+        let another = self.engine_id.as_ref() != Some(&who.id);
         self.reload_at = None;
-        self.pulse.store_trouble = None;
         self.pulse.revision = load.revision;
         self.pulse.containers = u64::try_from(load.rows.len()).unwrap_or(u64::MAX);
         self.view = IndexView::new(load.rows, load.taken);
@@ -357,8 +404,8 @@ impl Keeper {
         }
         self.engine_id = Some(who.id.clone());
         self.pulse.engine = Some(who);
-        if matches!(self.connection, Connection::Connecting { .. }) {
-            self.subscribe();
+        if let Connection::Loading { attempt, .. } = self.connection {
+            self.subscribe(attempt);
         }
     }
 
@@ -370,10 +417,12 @@ impl Keeper {
         self.unannounced.clear();
         self.kills.clear();
         self.clues.clear();
+        self.marks.forget();
         self.pass = None;
     }
 
-    fn subscribe(&mut self) {
+    fn subscribe(&mut self, attempt: u32) {
+        self.connection = Connection::Subscribing { attempt };
         let wall =
             self.pulse.engine.as_ref().and_then(|who| who.system_time).unwrap_or_else(|| self.clock.now());
         let overlap = before(wall, OVERLAP);
@@ -383,6 +432,7 @@ impl Keeper {
     }
 
     fn subscribed(&mut self, stream: EventStream) {
+        let Connection::Subscribing { attempt } = self.connection else { return };
         self.sign_of_life();
         self.generation += 1;
         let (marks, clock, generation) = (Arc::clone(&self.marks), Arc::clone(&self.clock), self.generation);
@@ -390,7 +440,7 @@ impl Keeper {
             let why = watch::read(stream, &marks, &clock).await;
             Wake::StreamEnded(generation, why)
         });
-        self.connection = Connection::Connected { reader };
+        self.connection = Connection::Connected { reader, attempt, since: self.clock.steady() };
         self.next_pass = self.clock.steady();
         self.pass = None;
         self.doubt.get_or_insert((Doubt::Reconnected, Some(self.last_sign.1)));
@@ -402,20 +452,25 @@ impl Keeper {
         {
             *doubt = Doubt::EngineAway;
         }
-        let attempt = match self.connection {
-            Connection::Connecting { attempt } | Connection::Seeking { attempt, .. } => attempt,
-            Connection::Connected { .. } => 0,
+        let (Connection::Identifying { attempt } | Connection::Subscribing { attempt }) = self.connection
+        else {
+            return;
         };
+        self.seek_after(attempt);
+        self.set_link(Link::Away(error));
+    }
+
+    /// Each attempt that fails is followed by a longer, jittered wait.
+    fn seek_after(&mut self, attempt: u32) {
         let wait = SEEK_FIRST.saturating_mul(1 << attempt.min(8)).min(SEEK_LONGEST);
         let jittered = wait.mul_f64(0.75 + 0.25 * fastrand::f64());
         self.connection = Connection::Seeking { at: self.clock.steady() + jittered, attempt: attempt + 1 };
-        self.set_link(Link::Away(error));
     }
 
     fn not_loaded(&mut self, error: &StoreError) {
         self.loading = false;
         self.store_failed(error);
-        if matches!(self.connection, Connection::Connecting { .. }) {
+        if matches!(self.connection, Connection::Loading { .. }) {
             self.connection = Connection::Seeking { at: self.clock.steady() + STORE_RETRY, attempt: 0 };
         }
     }
@@ -434,14 +489,20 @@ impl Keeper {
 
     /// From here on nothing is verified until a pass after the return.
     fn lose_engine(&mut self, error: EngineError) {
-        let Connection::Connected { reader } = &self.connection else { return };
+        let Connection::Connected { reader, attempt, since } = &self.connection else { return };
         reader.abort();
+        // A connection that lasts begins anew with the first wait; one that breaks at once must not be sought in a rush.
+        let lasted = self.clock.steady().saturating_sub(*since) >= LASTED;
+        let attempt = if lasted { None } else { Some(*attempt) };
         info!("the engine is out of reach: {error}");
         self.fetch_marks();
         let doubt = if self.recast_a_shutdown() { Doubt::EngineAway } else { Doubt::Reconnected };
         self.doubt.get_or_insert((doubt, Some(self.last_sign.1)));
         self.pass = None;
-        self.connection = Connection::Seeking { at: self.clock.steady(), attempt: 0 };
+        match attempt {
+            None => self.connection = Connection::Seeking { at: self.clock.steady(), attempt: 0 },
+            Some(attempt) => self.seek_after(attempt),
+        }
         self.set_link(Link::Away(error));
     }
 
@@ -558,7 +619,7 @@ impl Keeper {
             return;
         }
         let now = self.clock.steady();
-        while self.looks.under_way() < LOOKS_AT_ONCE + self.waiting_for_commit() {
+        while self.has_a_free_look() {
             let Some((id, want)) = self.looks.next(now) else { return };
             self.under_way.insert(id.clone(), want);
             let (engine, generation) = (Arc::clone(&self.engine), self.generation);
@@ -567,6 +628,10 @@ impl Keeper {
                 Wake::Looked(generation, id, answer)
             });
         }
+    }
+
+    fn has_a_free_look(&self) -> bool {
+        self.looks.under_way() < LOOKS_AT_ONCE + self.waiting_for_commit()
     }
 
     /// Looks that are answered and not yet settled: they do not burden the engine any more.
@@ -590,8 +655,12 @@ impl Keeper {
             Err(error) => {
                 debug!(container = %id, "a look failed: {error}");
                 let away = error.is_away();
-                self.no_longer_pending(&id, want.pass);
-                self.looks.retry(&id, Want { pass: None, ..want }, self.clock.steady());
+                // One that fails again is its own trouble; the first time it may be the engine's.
+                let pass = want.pass.filter(|_| away && want.failures == 0);
+                if pass.is_none() {
+                    self.no_longer_pending(&id, want.pass);
+                }
+                self.looks.retry(&id, Want { pass, ..want }, self.clock.steady());
                 if away {
                     self.ping();
                 }
@@ -610,15 +679,18 @@ impl Keeper {
         let answers = std::mem::take(&mut self.answers);
         let mut writes = vec![];
         let mut settles = vec![];
-        for Answer { id, seen, want } in answers {
+        let mut unannounced = vec![];
+        for Answer { id, seen, mut want } in answers {
             let write = self.plan(&engine_id, &id, seen.as_ref(), &want, now);
             if self.may_be_explained(&want) && write.as_ref().is_some_and(RowWrite::is_unexplained) {
                 self.looks.defer(&id, want, self.clock.steady());
                 continue;
             }
-            self.remember_clues(&id, &want, write.as_ref(), now);
+            self.remember_clues(&id, &mut want, write.as_ref(), now);
             if let Some(write) = write {
-                self.notice_unannounced(&id, &want);
+                if want.is_unannounced() {
+                    unannounced.push(id.clone());
+                }
                 self.view.apply(&write, now);
                 writes.push(write);
             }
@@ -632,6 +704,7 @@ impl Keeper {
         }
         let seen = self.seen_rides(due);
         let gaps = std::mem::take(&mut self.gaps);
+        let recasts = std::mem::take(&mut self.recasts);
         let commit = IndexCommit {
             engine_id: engine_id.clone(),
             now,
@@ -639,11 +712,11 @@ impl Keeper {
             writes,
             seen: seen.clone(),
             gaps: gaps.clone(),
-            recasts: std::mem::take(&mut self.recasts),
+            recasts: recasts.clone(),
         };
-        let writes_seen = !seen.is_empty();
+        let (writes_seen, writes_verified) = (!seen.is_empty(), commit.verified_at);
         self.committing =
-            Some(Batch { engine_id, settles, writes_verified: commit.verified_at, writes_seen, gaps });
+            Some(Batch { engine_id, settles, writes_verified, writes_seen, gaps, recasts, unannounced });
         let store = self.store.clone();
         self.tasks.spawn(async move { Wake::Committed(store.commit_index(commit).await) });
     }
@@ -686,9 +759,16 @@ impl Keeper {
     }
 
     /// A look that found no other state leaves its clues to the next one, for as long as they can explain anything.
-    fn remember_clues(&mut self, id: &ContainerId, want: &Want, write: Option<&RowWrite>, now: Timestamp) {
+    fn remember_clues(
+        &mut self,
+        id: &ContainerId,
+        want: &mut Want,
+        write: Option<&RowWrite>,
+        now: Timestamp,
+    ) {
         if write.is_some_and(RowWrite::tells_a_state) {
-            self.clues.remove(id);
+            // Should the commit fail, they are wanted again with the look.
+            want.clues.splice(0..0, self.clues.remove(id).unwrap_or_default());
             return;
         }
         let lasting = want.clues.iter().filter(|clue| clue.explains_what_follows()).cloned();
@@ -712,15 +792,21 @@ impl Keeper {
                 let steady = self.clock.steady();
                 self.pulse.revision = revision;
                 self.pulse.containers = u64::try_from(self.view.len()).unwrap_or(u64::MAX);
-                self.pulse.store_trouble = None;
+                if self.pulse.store_trouble.take().is_some() {
+                    self.say();
+                    self.bus.publish(Event::StatusChanged);
+                }
                 self.verified_written = (steady, batch.writes_verified);
                 if batch.writes_seen {
                     self.seen_written = steady;
                 }
+                // An event may still be on its way.
+                self.unannounced.extend(batch.unannounced.into_iter().map(|id| (id, steady + LATE_EVENT)));
                 batch.settles.into_iter().for_each(|(id, want)| self.settle(&id, want));
             }
             Err(error) => {
                 self.gaps.splice(0..0, batch.gaps);
+                self.recasts.splice(0..0, batch.recasts);
                 let now = self.clock.steady();
                 for (id, want) in batch.settles {
                     self.looks.retry(&id, want, now);
@@ -735,6 +821,7 @@ impl Keeper {
         warn!("the index could not be written: {error}");
         self.reload_at = Some(self.clock.steady() + STORE_RETRY);
         self.pulse.store_trouble = Some(error.to_string());
+        self.say();
         self.bus.publish(Event::StatusChanged);
     }
 
@@ -799,7 +886,7 @@ impl Keeper {
                     let want = Want { pass: Some(pass.number), doubt: pass.doubt, ..Want::default() };
                     self.looks.want(id, want);
                 }
-                pass.pending.extend(ids);
+                pass.pending.extend(ids.into_iter().filter(|id| !self.looks.is_failing(id)));
                 pass.listed = true;
                 self.pass = Some(pass);
                 self.end_pass();
@@ -832,6 +919,7 @@ impl Keeper {
         if let Some((doubt, since)) = self.doubt.take_if(|_| pass.doubt.is_some()) {
             self.gaps.extend(since.and_then(|since| gap(doubt, since, now)));
         }
+        self.say();
         self.bus.publish(Event::StatusChanged);
     }
 
@@ -855,13 +943,6 @@ impl Keeper {
         let due: Vec<ContainerId> = old.into_iter().take(budget).map(|(_, id)| id.clone()).collect();
         for id in due {
             self.looks.want(&id, Want { pass: Some(0), ..Want::default() });
-        }
-    }
-
-    /// A change that a pass found: an event may still be on its way.
-    fn notice_unannounced(&mut self, id: &ContainerId, want: &Want) {
-        if want.pass.is_some() && want.doubt.is_none() && !want.announced && want.waiters.is_empty() {
-            self.unannounced.insert(id.clone(), self.clock.steady() + LATE_EVENT);
         }
     }
 
@@ -893,6 +974,11 @@ impl Keeper {
             }
         }
         self.clues.retain(|id, _| !volley.contains(id));
+        let settling = self.committing.iter_mut().flat_map(|batch| &mut batch.settles);
+        for (_, want) in settling.filter(|(id, _)| volley.contains(id)) {
+            want.clues.clear();
+            want.doubt = Some(Doubt::EngineAway);
+        }
         for answer in self.answers.iter_mut().filter(|answer| volley.contains(&answer.id)) {
             answer.want.clues.clear();
             answer.want.doubt = Some(Doubt::EngineAway);
@@ -910,7 +996,7 @@ impl Keeper {
     fn verified_is_due(&self) -> bool {
         let (at, written) = self.verified_written;
         let old = self.clock.steady().saturating_sub(at) >= self.rhythm.write_verified;
-        (old || written.is_none()) && self.pulse.verified_at > written
+        (old || written.is_none()) && self.pulse.verified_at.is_some() && self.pulse.verified_at != written
     }
 
     /// `last_seen_at` of the rows that run, when it is time to write it.

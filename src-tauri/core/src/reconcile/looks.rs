@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::watch::CLUES;
 use crate::rules::cause::{Clue, Doubt};
 use crate::rules::ids::ContainerId;
 use crate::rules::pace::Pace;
@@ -31,12 +32,19 @@ pub(super) struct Want {
 impl Want {
     fn merge(&mut self, other: Want) {
         self.clues.extend(other.clues);
+        let surplus = self.clues.len().saturating_sub(CLUES);
+        self.clues.drain(..surplus);
         self.announced |= other.announced;
         self.doubt = self.doubt.or(other.doubt);
         self.pass = self.pass.max(other.pass);
         self.waiters.extend(other.waiters);
         self.failures = self.failures.max(other.failures);
         self.explained_by = self.explained_by.or(other.explained_by);
+    }
+
+    /// Whether only a pass asked for it, in a time that nobody doubts: a change that is found had no event.
+    pub(super) fn is_unannounced(&self) -> bool {
+        self.pass.is_some() && self.doubt.is_none() && !self.announced && self.waiters.is_empty()
     }
 
     fn is_urgent(&self) -> bool {
@@ -152,6 +160,11 @@ impl Looks {
 
     pub(super) fn under_way(&self) -> usize {
         self.under_way.len()
+    }
+
+    /// Whether looks at the container have been failing: a pass does not wait for it.
+    pub(super) fn is_failing(&self, id: &ContainerId) -> bool {
+        self.wants.get(id).is_some_and(|want| want.failures > 1)
     }
 
     /// Containers whose look failed at least twice in a row.

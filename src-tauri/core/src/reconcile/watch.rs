@@ -61,6 +61,14 @@ impl Marks {
         self.fresh.notify_one();
     }
 
+    /// Another engine's events say nothing of this one's containers.
+    pub(super) fn forget(&self) {
+        let mut marked = self.lock();
+        marked.clues.clear();
+        marked.latest = None;
+        marked.compose.clear();
+    }
+
     /// Everything that was marked since the last call.
     pub(super) fn take(&self) -> HashMap<ContainerId, VecDeque<Clue>> {
         std::mem::take(&mut self.lock().clues)

@@ -177,9 +177,9 @@ pub const KILL_REACH: Duration = Duration::from_secs(60);
 /// The causes that are left where no event tells.
 fn without_evidence(evidence: &Evidence) -> Cause {
     match evidence.doubt {
-        Some(Doubt::EngineAway | Doubt::Reconnected) => Cause::EngineRestart,
+        Some(Doubt::EngineAway) => Cause::EngineRestart,
         Some(Doubt::Asleep) => Cause::Sleep,
-        Some(Doubt::Boot | Doubt::ClockJumped | Doubt::Asked) | None => Cause::Unknown,
+        Some(Doubt::Reconnected | Doubt::Boot | Doubt::ClockJumped | Doubt::Asked) | None => Cause::Unknown,
     }
 }
 
@@ -252,10 +252,11 @@ pub fn of_removal(evidence: &Evidence, auto_remove: bool, was_alive: bool) -> Ca
     evidence.last(Deed::Destroy).map_or_else(|| without_evidence(evidence), somebody)
 }
 
-/// Why a name or an image is another one.
+/// Why a name or an image is another one: it was renamed, or another container has taken the row.
 #[must_use]
 pub fn of_rename(evidence: &Evidence) -> Cause {
-    evidence.last(Deed::Rename).map_or_else(|| without_evidence(evidence), somebody)
+    let told = [Deed::Rename, Deed::Create, Deed::Start].into_iter().find_map(|deed| evidence.last(deed));
+    told.map_or_else(|| without_evidence(evidence), somebody)
 }
 
 #[cfg(test)]

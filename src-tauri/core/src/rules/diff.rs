@@ -69,11 +69,12 @@ pub fn changed(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestam
     if before.health != after.health {
         changes.push(health_change(before.health, after.health, evidence, now));
     }
-    if before.name != after.name {
+    // A row that was carried over from the earlier design knows neither name nor image, and not when it was started.
+    if before.name != after.name && !before.name.is_empty() {
         let at = time_of(evidence, Deed::Rename).unwrap_or(now);
         changes.push(text_change(Field::Name, &before.name, &after.name, at, evidence));
     }
-    if (&before.image, &before.image_id) != (&after.image, &after.image_id) {
+    if !before.image_id.is_empty() && (&before.image, &before.image_id) != (&after.image, &after.image_id) {
         changes.push(text_change(Field::Image, &image(before), &image(after), now, evidence));
     }
     changes
@@ -98,9 +99,10 @@ pub fn vanished(before: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
 fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Change> {
     let another_run = after.started_at != before.started_at && after.started_at.is_some();
     let had_process = matches!(before.state, State::Running | State::Paused);
-    let policy = after.restart_count > before.restart_count;
+    let same_run_unknown = before.started_at.is_none();
+    let policy = after.restart_count > before.restart_count && before.state != State::Created;
     match (had_process, after.state) {
-        (true, State::Running | State::Paused) if another_run => {
+        (true, State::Running | State::Paused) if another_run && !same_run_unknown => {
             let mut changes = vec![ended(before.state, State::Stopped, after, evidence, now)];
             changes.push(started(State::Stopped, after, evidence, policy, now));
             changes.extend(paused_since_start(after, evidence, now));
@@ -314,6 +316,18 @@ mod tests {
             told(&found),
             ["state stopped→running @60 foreign", "state running→stopped @61 exit (exit 0)"]
         );
+    }
+
+    #[test]
+    fn a_row_that_knew_nothing_is_told_no_change_that_nobody_saw() {
+        let carried = Facts {
+            name: String::new(),
+            image: "shop:v1".into(),
+            image_id: String::new(),
+            started_at: None,
+            ..facts(State::Running)
+        };
+        assert_eq!(told(&changed(&carried, &facts(State::Running), &Evidence::default(), at(99))), [""; 0]);
     }
 
     #[test]

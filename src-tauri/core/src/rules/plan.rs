@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::cause::{Cause, Evidence};
+use super::cause::{Cause, Deed, Evidence};
 use super::container::{Observed, State};
 use super::diff::{self, Change, Field};
 use super::dispatch::{self, Claims};
@@ -190,11 +190,20 @@ pub fn of_absence(
     let (id, since) = (row.id.clone(), change.at);
     Some(match &row.owner {
         Owner::Workload { .. } => {
-            let ran_until = row.facts.state.is_alive().then_some(since).or(row.last_seen_at);
+            let ran_until = ran_until(row, evidence, around);
             RowWrite::Missing { id, since, last_seen_at: ran_until, history: vec![change] }
         }
         Owner::Foreign { .. } => RowWrite::Retire { id, history: vec![Change { to: None, ..change }] },
     })
+}
+
+/// A container that is gone ran until an event said otherwise, else until it was last known to.
+fn ran_until(row: &Row, evidence: &Evidence, around: &Circumstances<'_>) -> Option<Timestamp> {
+    if !row.facts.state.is_alive() {
+        return row.last_seen_at;
+    }
+    let told = evidence.last(Deed::Die).or(evidence.last(Deed::Destroy)).map(|clue| clue.at);
+    told.or(row.last_seen_at.max(around.verified_at))
 }
 
 /// The row under the deterministic key, or the one a legacy label names: only a placeholder of the same deploy, or
@@ -204,7 +213,7 @@ fn vacant_row<'a>(view: &'a IndexView, ruling: &dispatch::Ruling) -> Option<&'a 
     let by_key = view.row(&RowId::new(format!("{id}:{role}")));
     let by_label = ruling.carried_over.as_ref().and_then(|row| view.row(row));
     [by_label, by_key].into_iter().flatten().find(|row| {
-        let absent = row.facts.state == State::Missing && row.container_id.is_some();
+        let absent = row.facts.state == State::Missing;
         (absent || is_placeholder_of(row, ruling.deploy_id.as_deref())) && row.owner == ruling.owner
     })
 }
