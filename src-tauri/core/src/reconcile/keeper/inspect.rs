@@ -1,0 +1,97 @@
+//! From a mark to an answer: which containers are looked at, and what came back.
+
+use super::*;
+
+impl Keeper {
+    pub(super) fn fetch_marks(&mut self) {
+        let taken = self.marks.take();
+        if !taken.is_empty() {
+            self.sign_of_life();
+        }
+        let now = self.clock.steady();
+        // Until the pass after a doubt is through, what an event tells may be of the time that nobody saw.
+        let doubt = self.doubt.map(|(doubt, _)| doubt);
+        for (id, clues) in taken {
+            if self.says_nothing(&id, &clues) {
+                continue;
+            }
+            self.unannounced.remove(&id);
+            if clues.iter().any(|clue| clue.deed == Deed::Kill) {
+                self.kills.push_back(Kill { container: id.clone(), at: now });
+            }
+            self.looks.want(&id, Want { clues: clues.into(), announced: true, doubt, ..Want::default() });
+        }
+        while self.kills.front().is_some_and(|kill| now.saturating_sub(kill.at) > SHUTDOWN) {
+            self.kills.pop_front();
+        }
+    }
+
+    /// A network that is connected or disconnected tells of a start that failed; of what runs it tells nothing.
+    pub(super) fn says_nothing(&self, id: &ContainerId, clues: &VecDeque<Clue>) -> bool {
+        let runs = self.view.of_container(id).is_some_and(|row| row.facts.state.is_alive());
+        runs && clues.iter().all(|clue| clue.deed == Deed::Network)
+    }
+
+    pub(super) fn look_for(&mut self, id: &ContainerId, reply: oneshot::Sender<()>) {
+        self.looks.want(id, Want { waiters: vec![reply], ..Want::default() });
+    }
+
+    pub(super) fn begin_looks(&mut self) {
+        if !self.is_connected() || self.reload_at.is_some() {
+            return;
+        }
+        let now = self.clock.steady();
+        while self.has_a_free_look() {
+            let Some((id, want)) = self.looks.next(now) else { return };
+            self.under_way.insert(id.clone(), want);
+            let (engine, generation) = (Arc::clone(&self.engine), self.generation);
+            self.tasks.spawn(async move {
+                let answer = engine.inspect(&id).await;
+                Wake::Looked(generation, id, answer)
+            });
+        }
+    }
+
+    pub(super) fn has_a_free_look(&self) -> bool {
+        self.looks.under_way() < LOOKS_AT_ONCE + self.waiting_for_commit()
+    }
+
+    /// Looks that are answered and not yet settled: they do not burden the engine any more.
+    pub(super) fn waiting_for_commit(&self) -> usize {
+        self.answers.len() + self.committing.as_ref().map_or(0, |batch| batch.settles.len())
+    }
+
+    pub(super) fn looked(
+        &mut self,
+        generation: u64,
+        id: ContainerId,
+        answer: Result<Option<Observed>, EngineError>,
+    ) {
+        let Some(want) = self.under_way.remove(&id) else { return };
+        if generation != self.generation && answer.is_err() {
+            return self.looks.retry(&id, want, self.clock.steady());
+        }
+        match answer {
+            Ok(seen) => {
+                self.sign_of_life();
+                self.observations += 1;
+                let observation = Observation { number: self.observations, at: self.clock.steady() };
+                self.observed.insert(id.clone(), observation);
+                self.answers.push(Answer { id, seen, want });
+            }
+            Err(error) => {
+                debug!(container = %id, "a look failed: {error}");
+                let away = error.is_away();
+                // One that fails again is its own trouble; the first time it may be the engine's.
+                let pass = want.pass.filter(|_| away && want.failures == 0);
+                if pass.is_none() {
+                    self.no_longer_pending(&id, want.pass);
+                }
+                self.looks.retry(&id, Want { pass, ..want }, self.clock.steady());
+                if away {
+                    self.ping();
+                }
+            }
+        }
+    }
+}
