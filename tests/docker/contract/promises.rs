@@ -153,13 +153,22 @@ async fn a_failed_start_is_told_by_its_network_alone(stage: &Stage) {
     told.says(&id, &["create", "destroy"]).await;
 }
 
+/// An engine on the first version of control groups does not always notice why the kernel killed; where it does, it
+/// says so in this order.
 async fn memory_that_runs_out_is_told(stage: &Stage) {
-    let mut told = stage.listen().await;
-    let id = stage.run_out_of_memory("hungry");
-    let seen = stage.until(&id, "stopped", |o| o.state == State::Stopped).await;
-    assert_eq!((seen.exit_code, seen.oom_killed), (Some(137), true));
-    told.says(&id, &["create", "start", "oom", "die 137"]).await;
-    stage.remove(&id);
+    for n in 0..10 {
+        let mut told = stage.listen().await;
+        let id = stage.run_out_of_memory(&format!("hungry-{n}"));
+        let seen = stage.until(&id, "stopped", |o| o.state == State::Stopped).await;
+        assert_eq!(seen.exit_code, Some(137));
+        if seen.oom_killed {
+            told.says(&id, &["create", "start", "oom", "die 137"]).await;
+            stage.remove(&id);
+            return;
+        }
+        stage.remove(&id);
+    }
+    panic!("the engine never said that memory ran out");
 }
 
 async fn health_comes_by_event_and_only_counts_while_running(stage: &Stage) {

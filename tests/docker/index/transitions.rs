@@ -41,7 +41,7 @@ fn create(site: &Site, args: &[&str]) -> ContainerId {
 async fn becomes(site: &Site, id: &ContainerId, state: &str, line: &str) {
     let took = site.equal_within(SECOND).await;
     assert_eq!(site.state(id).await, state, "after {line}");
-    assert_eq!(site.last_state_line(id).await, line);
+    assert_eq!(site.last_state_line(id).await, line, "{:?}", site.store.log(12).await);
     eprintln!("{line}: equal {} ms after the command returned", took.as_millis());
 }
 
@@ -111,15 +111,24 @@ async fn within_five_seconds(site: &Site, id: &ContainerId, state: &str) {
     site.equal_within(SECOND).await;
 }
 
+/// An engine on the first version of control groups does not always notice why the kernel killed: what counts is what
+/// it says itself, so the story is told again until it says it.
 async fn runs_out_of_memory(site: &Site) {
     let hungry = "x=a; while true; do x=$x$x$x$x; done";
     let args = ["--name", "hungry", "--memory", "8m", "--memory-swap", "8m", IMAGE, "sh", "-c", hungry];
-    let id = run(site, &args);
-    within_five_seconds(site, &id, "stopped").await;
-    assert!(site.row(&id).await.unwrap().facts.oom_killed);
-    assert_eq!(site.last_state_line(&id).await, "state running→stopped oom");
-    docker(site, &["rm", "hungry"]).await;
-    site.equal_within(SECOND).await;
+    for _ in 0..10 {
+        let id = run(site, &args);
+        within_five_seconds(site, &id, "stopped").await;
+        let noticed = site.row(&id).await.unwrap().facts.oom_killed;
+        let line = site.last_state_line(&id).await;
+        docker(site, &["rm", "hungry"]).await;
+        site.equal_within(SECOND).await;
+        if noticed {
+            assert_eq!(line, "state running→stopped oom");
+            return;
+        }
+    }
+    panic!("the engine never said that memory ran out");
 }
 
 async fn cannot_start(site: &Site) {

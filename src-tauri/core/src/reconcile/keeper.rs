@@ -291,8 +291,9 @@ impl Keeper {
         self.reinspect_in_turn();
         self.keep_in_touch();
         self.count_divergences();
-        self.begin_looks();
+        // In this order: what a commit settles or defers may be looked at again at once.
         self.commit();
+        self.begin_looks();
         self.say();
     }
 

@@ -57,8 +57,8 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
 /// An inspect can be ahead of its event by as much as the engine and we are busy: measured, a few milliseconds at rest
-/// and over a hundred under load. The event ends the wait.
-const EXPLANATION: Duration = Duration::from_millis(250);
+/// and hundreds under load. The event ends the wait; what no event ever tells is in the index within a second.
+const EXPLANATION: Duration = Duration::from_millis(800);
 
 #[derive(Debug, Default)]
 pub(super) struct Looks {

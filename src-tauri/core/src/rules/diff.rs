@@ -112,7 +112,7 @@ fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timest
         (true, State::Stopped | State::Failed | State::Restarting) => {
             vec![ended(before.state, after.state, after, evidence, now)]
         }
-        (false, State::Stopped | State::Failed) if before.state == State::Restarting => {
+        (false, State::Stopped | State::Failed) if before.state == State::Restarting && !another_run => {
             vec![ended(before.state, after.state, after, evidence, now)]
         }
         (false, State::Running | State::Paused) => {
@@ -132,9 +132,10 @@ fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timest
     }
 }
 
-/// A whole run between two observations of a stopped container.
+/// A whole run between two observations of a container that had ended in both.
 fn ended_again(before: &Facts, after: &Facts) -> bool {
-    !after.state.is_alive() && before.started_at != after.started_at && after.started_at.is_some()
+    let ended = matches!(after.state, State::Stopped | State::Failed | State::Restarting);
+    ended && before.started_at != after.started_at && after.started_at.is_some()
 }
 
 fn paused_since_start(after: &Facts, evidence: &Evidence, now: Timestamp) -> Option<Change> {
@@ -344,6 +345,20 @@ mod tests {
             Facts { started_at: Some(at(60)), exit_code: None, state: State::Running, ..waiting.clone() };
         let found = changed(&waiting, &up, &seen(&[Deed::Start]), at(99));
         assert_eq!(told(&found), ["state restarting→running @60 foreign"]);
+        let turned = Facts {
+            started_at: Some(at(60)),
+            finished_at: Some(at(61)),
+            restart_count: 2,
+            ..waiting.clone()
+        };
+        let found = changed(&waiting, &turned, &seen(&[Deed::Die, Deed::Start, Deed::Die]), at(99));
+        assert_eq!(
+            told(&found),
+            [
+                "state restarting→running @60 exit (restarted by its policy, 2 so far)",
+                "state running→restarting @61 exit (exit 1)"
+            ]
+        );
         let given_up = Facts { state: State::Stopped, finished_at: Some(at(70)), ..waiting.clone() };
         let found = changed(&waiting, &given_up, &seen(&[Deed::Die]), at(99));
         assert_eq!(told(&found), ["state restarting→stopped @70 exit (exit 1)"]);
