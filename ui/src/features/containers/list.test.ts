@@ -119,11 +119,13 @@ it('ten thousand rows are filtered in less than a frame', () => {
   const { list } = listOf(...many);
   // The best of many: the first ones are still being compiled, and the machine does other things.
   const texts = ['c99', 'c88', 'c77', 'c66', 'c55'];
-  const took = Array.from({ length: 40 }, (_, n) => texts[n % texts.length]!).map((text) => {
-    const began = process.cpuUsage();
-    list.search = text;
-    expect(list.rows.length).toBe(111);
-    return process.cpuUsage(began).user / 1000;
-  });
+  const took = Array.from({ length: 8 }, () => texts)
+    .flat()
+    .map((text) => {
+      const began = process.cpuUsage();
+      list.search = text;
+      expect(list.rows.length).toBe(111);
+      return process.cpuUsage(began).user / 1000;
+    });
   expect(Math.min(...took), 'milliseconds of our own, the best of forty').toBeLessThan(16);
 });

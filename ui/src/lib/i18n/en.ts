@@ -128,6 +128,7 @@ export const en = {
     system: 'System',
     needsYou: 'Needs a look',
     nothing: 'All quiet. Nothing needs you.',
+    notLookedAt: 'No engine has answered: nobody knows how the containers are.',
     running: 'running',
     stopped: 'stopped',
     attention: (count: number) => (count === 1 ? 'needs a look' : 'need a look'),
