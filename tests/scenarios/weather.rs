@@ -48,6 +48,7 @@ async fn events_lost_doubled_late_and_out_of_order_are_made_good_by_the_next_pas
         engine.set_weather(Weather::foul());
         let world = World::settled(engine).await;
         churn(&world, seed, 60).await;
+        world.listed_within(Duration::from_secs(32)).await;
         world.equal_within(TURN_OF_ALL).await;
     }
 }
@@ -59,6 +60,7 @@ async fn with_all_events_lost_a_pass_finds_everything() {
         engine.set_weather(Weather { event_losses: 1.0, ..Weather::measured() });
         let world = World::settled(engine).await;
         churn(&world, seed, 60).await;
+        world.listed_within(Duration::from_secs(63)).await;
         world.equal_within(TURN_OF_ALL).await;
     }
 }
@@ -130,6 +132,7 @@ async fn a_slow_readers_lost_events_are_made_good() {
     });
     let world = World::settled(engine).await;
     churn(&world, 5, 200).await;
+    world.listed_within(Duration::from_secs(63)).await;
     world.equal_within(TURN_OF_ALL).await;
 }
 

@@ -151,6 +151,25 @@ impl World {
         }
     }
 
+    /// Waits until the index agrees with the engine in all that a listing shows: which there are, state and name.
+    pub async fn listed_within(&self, within: Duration) {
+        let began = tokio::time::Instant::now();
+        loop {
+            let gone = |row: &Row| row.facts.state == State::Missing;
+            let ours: BTreeMap<_, _> = (self.rows().await.into_iter())
+                .filter(|row| !gone(row))
+                .filter_map(|row| Some((row.container_id?, (row.facts.state, row.facts.name))))
+                .collect();
+            let theirs: BTreeMap<_, _> =
+                self.engine.truth().into_iter().map(|(id, seen)| (id, (seen.state, seen.name))).collect();
+            if ours == theirs {
+                return;
+            }
+            assert!(began.elapsed() < within, "after {:?}: {ours:?} and {theirs:?}", began.elapsed());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// What the index says otherwise than the engine, a line each.
     pub async fn differences(&self) -> Vec<String> {
         differences(&self.rows().await, &self.engine.truth())
