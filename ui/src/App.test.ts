@@ -233,6 +233,16 @@ describe('the system', () => {
     expect(screen.getByLabelText('Index: engine away').textContent).toContain('last exact 1 h ago');
   });
 
+  it('tells an engine that cannot be chosen from one that is silent', async () => {
+    const fake = new Fake();
+    await open(fake);
+    const why = "Docker's context 'nope' does not exist or cannot be read";
+    fake.engine('away', { endpoint: why, reason: why });
+    await settle();
+    expect(screen.getByText('Which engine is meant cannot be told.')).toBeTruthy();
+    expect(screen.queryByText('The engine does not answer.')).toBeNull();
+  });
+
   it('draws what is to be typed as such', async () => {
     const fake = new Fake();
     await open(fake);
@@ -282,6 +292,17 @@ describe('the system', () => {
     fake.stand({ state: 'own', home: '/h' });
     await settle();
     expect(screen.queryByText('it was killed')).toBeNull();
+  });
+
+  it('claims nothing of a core that is gone', async () => {
+    const fake = new Fake();
+    await open(fake, '#/health');
+    expect(screen.getAllByText('ok').length).toBe(2);
+    expect(screen.getByText('Up for').nextElementSibling?.textContent).toMatch(/^(59 min|1 h)$/);
+    fake.stand({ state: 'lost', reason: 'it was killed' });
+    await settle();
+    for (const claim of ['ok', 'connected', 'exact', 'Up for', 'runs in this window'])
+      expect(screen.queryByText(claim), claim).toBeNull();
   });
 
   it('says that the daemon has another version', async () => {

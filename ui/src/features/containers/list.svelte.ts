@@ -127,11 +127,12 @@ export class List {
     return at();
   }
 
-  /** Moves the selection by so many rows and returns where it then is. */
+  /** Moves the selection by so many rows, from beyond the end that it comes from where there is none. */
   move(by: number): number {
     const rows = this.rows;
     const at = rows.findIndex((row) => row.id === this.#selected);
-    const to = at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + by, 0), rows.length - 1);
+    const from = at >= 0 ? at : by > 0 ? -1 : rows.length;
+    const to = Math.min(Math.max(from + by, 0), rows.length - 1);
     this.#selected = rows[to]?.id ?? null;
     return to;
   }

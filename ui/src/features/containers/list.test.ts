@@ -94,7 +94,7 @@ describe('the filters that are offered', () => {
 
 it('one group that is asked for replaces what was filtered before', () => {
   const { list, names } = listOf(aContainer('a', at(1)), aContainer('b', { ...at(2), state: 'paused' }));
-  list.search = 'a';
+  list.search = 'nothing';
   list.toggleGroup('running');
   list.narrowTo('paused');
   expect(names()).toEqual(['b']);
@@ -131,6 +131,10 @@ describe('the selection', () => {
     expect(list.selected).toBe('c');
     list.select(null);
     expect(list.move(-1)).toBe(2);
+    list.select(null);
+    expect(list.move(3), 'to the last one at once').toBe(2);
+    list.select(null);
+    expect(list.move(-3), 'and to the first').toBe(0);
   });
 });
 

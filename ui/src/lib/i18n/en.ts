@@ -120,9 +120,14 @@ export const en = {
       text: (endpoint: string) => `Permission is denied at \`${endpoint}\`.`,
       cure: 'Add yourself to the docker group (`sudo usermod -aG docker $USER`), then log in again.',
     },
+    unusable: {
+      title: 'Which engine is meant cannot be told',
+      text: (why: string) => `${why}.`,
+      cure: 'Set `DOCKER_HOST`, or choose a context that exists (`docker context ls`).',
+    },
     absent: {
       title: 'No engine was found',
-      text: (endpoint: string) => `Looked for at \`${endpoint}\`.`,
+      text: (endpoint: string) => `Nothing answers at \`${endpoint}\`.`,
       cure: 'Install Docker Engine or Podman, or point `DOCKER_HOST` at one. It is picked up by itself.',
     },
     /** Before the age of what is on the screen. */

@@ -15,6 +15,8 @@ export class System {
   #status = $state.raw<Status | null>(null);
   /** When the index was last verified, on this window's clock: an age survives a clock that differs. */
   #verifiedAt = $state<number | null>(null);
+  /** When the core started, on the same clock. */
+  #startedAt = $state<number | null>(null);
 
   get standing(): Standing {
     return this.#standing;
@@ -61,10 +63,16 @@ export class System {
 
   is(status: Status, now: number): void {
     this.#status = status;
+    this.#startedAt = now - status.uptime_s * 1000;
     const age = status.index.age_ms;
     if (age !== null) this.#verifiedAt = now - age;
     else if (status.index.verified_at !== null) this.#verifiedAt = Date.parse(status.index.verified_at);
     else this.#verifiedAt = null;
+  }
+
+  /** How long the core has been up; nothing where none answers. */
+  upFor(now: number): number | null {
+    return this.stands && this.#startedAt !== null ? Math.max(0, now - this.#startedAt) : null;
   }
 
   age(now: number): number | null {
