@@ -100,9 +100,10 @@ prepare_or_count() {
   exit 1
 }
 
-# The engines of the suites below tests/docker and tests/window, unpacked below target/.
+# The engines of the suites below tests/docker and tests/window, and an ssh before them, unpacked below target/.
 engines() {
   local release
+  step check "ssh" flock scripts/ssh.sh scripts/ssh.sh
   for release in "$@"; do
     step check "engine: $release" flock scripts/engine.sh scripts/engine.sh "$release"
   done

@@ -238,6 +238,21 @@ fn the_index_can_be_seen_as_it_was() {
 }
 
 #[test]
+fn of_the_time_before_the_first_look_it_is_said_that_nothing_is_known() {
+    let demo = Demo::start();
+    let before = demo.sandbox.run(&["at", "1h", "--json"]).exits(0).tells("nothing is known before").json();
+    assert_eq!(
+        (&before["gap"]["from"], &before["gap"]["reason"]),
+        (&Value::Null, &"before_first_look".into())
+    );
+    let now = demo.sandbox.run(&["at", "now", "--json"]).exits(0).tells_nothing().json();
+    assert_eq!(now["gap"], Value::Null, "{now:#}");
+    let nowhere = Sandbox::new();
+    let never = nowhere.run(&["at", "1h", "--json"]).exits(0).tells("nothing is known").json();
+    assert_eq!(never["gap"]["reason"], "never_looked", "{never:#}");
+}
+
+#[test]
 fn a_demo_does_not_touch_the_users_own_folder() {
     let sandbox = Sandbox::new();
     let own: &Path = &sandbox.home();

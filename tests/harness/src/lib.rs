@@ -3,4 +3,5 @@
 
 pub mod engine;
 pub mod sandbox;
+pub mod ssh;
 pub mod world;

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::RealEngine;
+use crate::ssh::SshServer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub const GLANCE: Duration = Duration::from_millis(10);
 pub struct Sandbox {
     temp: TempDir,
     engine: String,
+    /// Programs that are found before the machine's own.
+    programs: Option<PathBuf>,
     /// The data folder, where it is not the sandbox's own.
     home: Option<PathBuf>,
 }
@@ -42,12 +45,17 @@ impl Sandbox {
         std::fs::create_dir(temp.path().join("user")).unwrap();
         std::fs::create_dir(temp.path().join("run")).unwrap();
         let engine = format!("unix://{}", temp.path().join("no-engine.sock").display());
-        Self { temp, engine, home: None }
+        Self { temp, engine, programs: None, home: None }
     }
 
     /// Without a data folder, on this engine.
     pub fn on(engine: &RealEngine) -> Self {
         Self { engine: engine.host(), ..Self::new() }
+    }
+
+    /// Without a data folder, on the engine that is behind this server.
+    pub fn through(server: &SshServer) -> Self {
+        Self { engine: server.host(), programs: Some(server.bin()), ..Self::new() }
     }
 
     /// With a data folder that has been worked in: a setting that was changed, and a copy of the database.
@@ -74,10 +82,12 @@ impl Sandbox {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program());
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(self.programs.iter().cloned().chain(std::env::split_paths(&own)));
         command
             .args(args)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path.unwrap())
             .env("HOME", self.temp.path().join("user"))
             .env("TMPDIR", self.temp.path())
             .env("TINYFORGE_HOME", self.home())
