@@ -3,4 +3,5 @@
 
 pub mod engine;
 pub mod sandbox;
+pub mod wire;
 pub mod world;

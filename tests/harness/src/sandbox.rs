@@ -47,7 +47,12 @@ impl Sandbox {
 
     /// Without a data folder, on this engine.
     pub fn on(engine: &RealEngine) -> Self {
-        Self { engine: engine.host(), ..Self::new() }
+        Self::facing(&engine.host())
+    }
+
+    /// Without a data folder, on the engine at this address, as `DOCKER_HOST` says it.
+    pub fn facing(host: &str) -> Self {
+        Self { engine: host.to_owned(), ..Self::new() }
     }
 
     /// With a data folder that has been worked in: a setting that was changed, and a copy of the database.

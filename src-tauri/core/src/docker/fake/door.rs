@@ -8,11 +8,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::calls::InspectUnderWay;
-use super::world::Reach;
+use super::world::{Reach, Told};
 use super::{Call, FakeEngine, Mishap, OnTerm};
-use crate::docker::{
-    Dialect, Engine, EngineError, EngineEvent, EngineIdentity, EventStream, Listed, deadline,
-};
+use crate::docker::{Dialect, Engine, EngineError, EngineIdentity, EventStream, Listed, deadline};
 use crate::rules::container::{ManagedContainer, Observed};
 use crate::rules::ids::ContainerId;
 use crate::rules::labels;
@@ -20,18 +18,16 @@ use crate::rules::labels;
 /// How a call finds its way.
 impl FakeEngine {
     /// Counts the call, waits until the engine answers, and says what befalls it.
-    async fn reach(&self, call: Call, tried: &str) -> Result<Option<Mishap>, EngineError> {
-        let (mishap, latency) = {
+    pub(super) async fn reach(&self, call: Call, tried: &str) -> Result<Option<Mishap>, EngineError> {
+        let mishap = {
             let mut world = self.world();
             let nth = world.calls.by_kind.entry(call).or_default();
             *nth += 1;
             let nth = *nth;
             let place = world.mishaps.iter().position(|(c, at, _)| *c == call && *at == nth);
-            (place.map(|i| world.mishaps.remove(i).2), world.weather.latency / 2)
+            place.map(|i| world.mishaps.remove(i).2)
         };
-        self.until_it_answers(tried, When::Connecting).await?;
-        pass(latency).await;
-        self.until_it_answers(tried, When::UnderWay).await?;
+        self.reach_uncounted(tried).await?;
         match mishap {
             Some(Mishap::Fail(error)) => Err(error),
             Some(Mishap::Hang) => std::future::pending().await,
@@ -39,8 +35,21 @@ impl FakeEngine {
         }
     }
 
+    /// The way there, of what is no call of the door.
+    pub(super) async fn reach_uncounted(&self, tried: &str) -> Result<(), EngineError> {
+        let latency = self.world().weather.latency / 2;
+        self.until_it_answers(tried, When::Connecting).await?;
+        pass(latency).await;
+        self.until_it_answers(tried, When::UnderWay).await
+    }
+
     /// The way back: the second half of the latency, and whether the answer arrives.
-    async fn answer<T>(&self, tried: &str, mishap: Option<Mishap>, answer: T) -> Result<T, EngineError> {
+    pub(super) async fn answer<T>(
+        &self,
+        tried: &str,
+        mishap: Option<Mishap>,
+        answer: T,
+    ) -> Result<T, EngineError> {
         let latency = self.world().weather.latency / 2;
         pass(latency).await;
         self.until_it_answers(tried, When::UnderWay).await?;
@@ -76,6 +85,58 @@ impl FakeEngine {
                 None => changed.await,
             }
         }
+    }
+
+    /// Inspects of some containers are never answered.
+    pub(super) async fn until_it_is_inspected(&self, id: &ContainerId) {
+        loop {
+            let changed = {
+                let world = self.world();
+                if !world.hung_inspects.contains(id) {
+                    return;
+                }
+                world.reach_changed.clone().notified_owned()
+            };
+            changed.await;
+        }
+    }
+
+    /// Signals, waits for the grace where the program ignores that, and ends it.
+    pub(super) async fn stop_as_asked(
+        &self,
+        id: &ContainerId,
+        grace: Option<Duration>,
+    ) -> Result<(), EngineError> {
+        let begun = self.world().begin_stop(id)?;
+        match begun {
+            Some(OnTerm::Ignore) => sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await,
+            Some(OnTerm::Exit(_)) => {}
+            None => return Ok(()),
+        }
+        self.world().finish_stop(id)
+    }
+
+    pub(super) async fn restart_as_asked(
+        &self,
+        id: &ContainerId,
+        grace: Option<Duration>,
+    ) -> Result<(), EngineError> {
+        let ignores = self.world().containers.get(id).is_some_and(|c| c.spec.on_term == OnTerm::Ignore);
+        if ignores {
+            sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await;
+        }
+        self.world().restart(id)
+    }
+
+    /// Subscribes to what `hears` lets through.
+    #[cfg(unix)]
+    pub(super) fn read_all(
+        &self,
+        since: Timestamp,
+        hears: impl Fn(&Told) -> bool + Send + 'static,
+    ) -> Reading {
+        let reader = self.world().subscribe_to(since, Box::new(hears));
+        Reading { engine: self.clone(), reader }
     }
 
     async fn within<T>(
@@ -177,16 +238,7 @@ impl Engine for FakeEngine {
         let _under_way = InspectUnderWay::begin(self, id);
         self.within(&tried, deadline::READ, async {
             let mishap = self.reach(Call::Inspect, &tried).await?;
-            loop {
-                let changed = {
-                    let world = self.world();
-                    if !world.hung_inspects.contains(id) {
-                        break;
-                    }
-                    world.reach_changed.clone().notified_owned()
-                };
-                changed.await;
-            }
+            self.until_it_is_inspected(id).await;
             let seen = self.truth_of(id);
             self.answer(&tried, mishap, seen).await
         })
@@ -198,8 +250,9 @@ impl Engine for FakeEngine {
         self.within(tried, deadline::READ, async {
             let mishap = self.reach(Call::Events, tried).await?;
             let reading = Reading { engine: self.clone(), reader: self.world().subscribe(since) };
-            let events =
-                stream::unfold(reading, |reading| async move { Some((reading.next().await?, reading)) });
+            let events = stream::unfold(reading, |reading| async move {
+                Some((reading.next().await?.map(|told| told.event), reading))
+            });
             self.answer(tried, mishap, Box::pin(events) as EventStream).await
         })
         .await
@@ -219,17 +272,7 @@ impl Engine for FakeEngine {
         let tried = format!("stop {}", id.short());
         self.within(&tried, deadline::stop(grace), async {
             let mishap = self.reach(Call::Stop, &tried).await?;
-            let begun = self.world().begin_stop(id);
-            let done = match begun {
-                Ok(Some(on_term)) => {
-                    if on_term == OnTerm::Ignore {
-                        sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await;
-                    }
-                    self.world().finish_stop(id)
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
+            let done = self.stop_as_asked(id, grace).await;
             self.answer(&tried, mishap, done).await?
         })
         .await
@@ -239,11 +282,7 @@ impl Engine for FakeEngine {
         let tried = format!("restart {}", id.short());
         self.within(&tried, deadline::restart(grace), async {
             let mishap = self.reach(Call::Restart, &tried).await?;
-            let ignores = self.world().containers.get(id).is_some_and(|c| c.spec.on_term == OnTerm::Ignore);
-            if ignores {
-                sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await;
-            }
-            let done = self.world().restart(id);
+            let done = self.restart_as_asked(id, grace).await;
             self.answer(&tried, mishap, done).await?
         })
         .await
@@ -251,13 +290,13 @@ impl Engine for FakeEngine {
 }
 
 /// One open event stream. Leaving it closes it.
-struct Reading {
+pub(super) struct Reading {
     engine: FakeEngine,
     reader: u64,
 }
 
 impl Reading {
-    async fn next(&self) -> Option<Result<EngineEvent, EngineError>> {
+    pub(super) async fn next(&self) -> Option<Result<Told, EngineError>> {
         loop {
             let (notify, due) = {
                 let mut world = self.engine.world();
@@ -268,7 +307,7 @@ impl Reading {
                 // What was sent before the connection broke still arrives; a frozen engine sends nothing.
                 match first {
                     Some(due) if due <= Instant::now() && (!frozen || reader.ended.is_some()) => {
-                        return reader.queue.pop_front().map(|(_, event)| Ok(event));
+                        return reader.queue.pop_front().map(|(_, told)| Ok(told));
                     }
                     None if reader.ended.is_some() => {
                         let ended = reader.ended.take();

@@ -11,6 +11,8 @@
 mod calls;
 mod demo;
 mod door;
+#[cfg(unix)]
+pub mod served;
 mod spec;
 mod world;
 
@@ -269,6 +271,24 @@ impl FakeEngine {
         let mut world = self.world();
         world.hung_inspects.remove(id);
         world.reach_changed.notify_waiters();
+    }
+}
+
+/// The way to the engine, as whoever guards the socket needs to know it.
+#[cfg(unix)]
+struct Way {
+    reach: Reach,
+    breaks: u64,
+    /// Ready once any of it is otherwise.
+    changed: tokio::sync::futures::OwnedNotified,
+}
+
+#[cfg(unix)]
+impl FakeEngine {
+    fn way(&self) -> Way {
+        let world = self.world();
+        let changed = world.reach_changed.clone().notified_owned();
+        Way { reach: world.reach.clone(), breaks: world.breaks, changed }
     }
 }
 

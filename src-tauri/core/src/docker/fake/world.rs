@@ -44,8 +44,8 @@ pub(super) struct World {
     pub(super) containers: BTreeMap<ContainerId, Container>,
     removed: BTreeMap<ContainerId, Container>,
     other_engines: BTreeMap<EngineId, BTreeMap<ContainerId, Container>>,
-    /// `None` is an event that our filter hides: it takes its place in the ring all the same.
-    ring: VecDeque<Option<EngineEvent>>,
+    /// Those that a reader's filter hides take their place all the same.
+    ring: VecDeque<Told>,
     pub(super) readers: BTreeMap<u64, Reader>,
     next_reader: u64,
     next_port: u16,
@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) calls: Calls,
     pub(super) mishaps: Vec<(Call, u64, Mishap)>,
     pub(super) hung_inspects: std::collections::BTreeSet<ContainerId>,
+    /// How often the engine's end, or the way to it, broke every connection.
+    pub(super) breaks: u64,
     /// Woken whenever the engine's reach changes.
     pub(super) reach_changed: Arc<Notify>,
 }
@@ -73,9 +75,20 @@ pub(super) enum Reach {
     Denied,
 }
 
+/// An event, with the engine's own word for it.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    pub(super) event: EngineEvent,
+    pub(super) verb: String,
+}
+
+/// Whether a reader's filter lets an event through.
+pub(super) type Hears = Box<dyn Fn(&Told) -> bool + Send>;
+
 /// One reader of the event stream.
 pub(super) struct Reader {
-    pub(super) queue: VecDeque<(Instant, EngineEvent)>,
+    pub(super) queue: VecDeque<(Instant, Told)>,
+    pub(super) hears: Hears,
     /// Why the stream ends, once the queue is empty.
     pub(super) ended: Option<EngineError>,
     pub(super) notify: Arc<Notify>,
@@ -125,6 +138,7 @@ impl World {
             calls: Calls::default(),
             mishaps: Vec::new(),
             hung_inspects: std::collections::BTreeSet::new(),
+            breaks: 0,
             reach_changed: Arc::new(Notify::new()),
         }
     }
@@ -223,6 +237,13 @@ impl World {
             .collect();
         rows.sort_by_key(|(_, c)| std::cmp::Reverse(c.seen.created_at));
         rows
+    }
+
+    /// An image that the engine has: one that a container was ever made of, or the one that is always there.
+    pub(super) fn image_id(&self, reference: &str) -> Option<String> {
+        let always = Spec::named("");
+        let made = self.containers.values().chain(self.removed.values()).map(|container| &container.spec);
+        made.chain([&always]).find(|spec| spec.image == reference).map(|spec| spec.image_id.clone())
     }
 
     fn draw_lag(&mut self) -> Option<Instant> {

@@ -81,9 +81,11 @@ impl World {
         container.life += 1;
         if let Some(sentence) = container.spec.start_error.clone() {
             container.seen.error = Some(sentence.clone());
-            self.emit(id, Action::Network, &[]);
-            self.emit(id, Action::Network, &[]);
-            return Err(refused(&tried, 500, &sentence));
+            self.emit_network(id, "connect");
+            self.emit_network(id, "disconnect");
+            // A bad command is the caller's fault to an engine, a taken port its own.
+            let status = if sentence.contains("executable file not found") { 400 } else { 500 };
+            return Err(refused(&tried, status, &sentence));
         }
         let mut ports = Vec::new();
         for port in container.spec.published.clone() {
@@ -304,7 +306,9 @@ impl World {
         let tried = format!("{verb} {}", id.short());
         let state = self.state(id, &tried)?;
         if state != from {
-            return Err(refused(&tried, 409, &format!("it is {state}")));
+            // Of what is not paused an engine says so as if the fault were its own.
+            let status = if action == Action::Unpause { 500 } else { 409 };
+            return Err(refused(&tried, status, &format!("it is {state}")));
         }
         let lag = self.draw_lag();
         if let Some(container) = self.containers.get_mut(id) {
@@ -415,7 +419,7 @@ impl World {
         }
         let Some(container) = self.containers.get_mut(id) else { return Err(no_such(&tried, id)) };
         let before = std::mem::replace(&mut container.seen.health, health);
-        self.noise(3);
+        self.noise_of(id, 3);
         if before != health {
             self.emit(id, Action::HealthStatus(health), &[]);
         }

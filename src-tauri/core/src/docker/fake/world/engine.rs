@@ -27,6 +27,7 @@ impl World {
     pub(in crate::docker::fake) fn restart_engine(&mut self) {
         self.shut_down();
         let takes = self.weather.restart_takes;
+        self.breaks += 1;
         self.set_reach(Reach::Hangs);
         self.later(takes, Later::Boot);
     }
@@ -68,6 +69,7 @@ impl World {
     }
 
     pub(in crate::docker::fake) fn set_reach(&mut self, reach: Reach) {
+        self.breaks += u64::from(matches!(reach, Reach::Away | Reach::Dead | Reach::Denied));
         self.reach = reach;
         self.reach_changed.notify_waiters();
     }
