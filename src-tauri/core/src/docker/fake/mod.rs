@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 pub use calls::{Call, Calls, Mishap};
-pub use demo::DemoLife;
+pub use demo::{Demo, DemoLife};
 pub use spec::{OnTerm, RestartPolicy, Spec, Weather};
 
 use super::EngineError;
