@@ -15,7 +15,7 @@ use crate::control::protocol::Desk;
 use crate::control::server::Server;
 use crate::control::shapes::{ApiError, Backup, ErrorCode};
 use crate::control::{Control, ControlParts};
-use crate::docker::fake::FakeEngine;
+use crate::docker::fake::Demo;
 use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
@@ -37,7 +37,7 @@ pub enum EngineChoice {
     /// `DOCKER_HOST`, the Docker context, or the first of the usual sockets; sought anew whenever none answers.
     #[default]
     Discover,
-    /// The fake engine with a life of its own.
+    /// The fake engine, with a life of its own and behind a socket of its own.
     Demo,
     /// One that the caller brings.
     Given(SharedEngine),
@@ -71,8 +71,8 @@ struct Core {
     index: Reconciler,
     /// Follows announcements.
     follower: JoinHandle<()>,
-    /// The life of the demo's engine.
-    life: Option<JoinHandle<()>>,
+    /// The engine itself, where it is the demo's.
+    demo: Option<Box<Demo>>,
 }
 
 impl App {
@@ -115,7 +115,7 @@ impl App {
             Role::Keeper => (false, None),
             Role::Observer(silent_daemon) => (true, silent_daemon),
         };
-        let (engine, life) = engine(options.engine)?;
+        let (engine, demo) = engine(options.engine)?;
         let rhythm = read_rhythm(&store).await?;
         let index = Reconciler::start(Parts {
             engine: Arc::clone(&engine),
@@ -146,7 +146,7 @@ impl App {
             observes_only,
             silent_daemon,
         });
-        let core = Core { store, index, follower, life };
+        let core = Core { store, index, follower, demo };
         Ok(Self { control, board, core, server: None, jobs: None })
     }
 
@@ -179,9 +179,7 @@ impl App {
         if tokio::time::timeout(LAST_COMMIT, self.core.index.stop()).await.is_err() {
             tracing::warn!("the database is locked by another program: what lived in memory is not written");
         }
-        if let Some(life) = self.core.life {
-            life.abort();
-        }
+        drop(self.core.demo);
         self.core.store.close().await;
     }
 }
@@ -224,13 +222,13 @@ fn is_locked(error: &ApiError) -> bool {
     error.code == ErrorCode::Locked
 }
 
-fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<JoinHandle<()>>), EngineError> {
+fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<Box<Demo>>), EngineError> {
     match choice {
         EngineChoice::Given(engine) => Ok((engine, None)),
         EngineChoice::Discover => Ok((seeking::from_environment(), None)),
         EngineChoice::Demo => {
-            let (engine, life) = FakeEngine::demo(Timestamp::now)?;
-            Ok((Arc::new(engine), Some(tokio::spawn(life.go_on()))))
+            let demo = Demo::begin(Timestamp::now)?;
+            Ok((demo.door(), Some(Box::new(demo))))
         }
     }
 }

@@ -483,6 +483,17 @@ fn lay_out(root: &Path) {
     fs::set_permissions(root.join("serve"), all).expect("the server can be executed");
 }
 
+/// Docker's command line of a release, pointed at a host and at no configuration of the user's. It needs no engine of
+/// its own.
+#[must_use]
+pub fn command_line(release: Release, host: &str, args: &[&str]) -> Ran {
+    let config = tempfile::tempdir().expect("an empty configuration is made");
+    let mut command = Command::new(unpacked(release).join("bin/docker"));
+    command.args(args).env("DOCKER_HOST", host).env("DOCKER_CONFIG", config.path());
+    command.env_remove("DOCKER_CONTEXT").env_remove("DOCKER_TLS_VERIFY").stdin(Stdio::null());
+    Ran::of(command.output().expect("docker is started"))
+}
+
 fn unpacked(release: Release) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);

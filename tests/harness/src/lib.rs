@@ -4,4 +4,5 @@
 pub mod engine;
 pub mod sandbox;
 pub mod ssh;
+pub mod wire;
 pub mod world;

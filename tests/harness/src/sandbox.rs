@@ -50,7 +50,12 @@ impl Sandbox {
 
     /// Without a data folder, on this engine.
     pub fn on(engine: &RealEngine) -> Self {
-        Self { engine: engine.host(), ..Self::new() }
+        Self::facing(&engine.host())
+    }
+
+    /// Without a data folder, on the engine at this address, as `DOCKER_HOST` says it.
+    pub fn facing(host: &str) -> Self {
+        Self { engine: host.to_owned(), ..Self::new() }
     }
 
     /// Without a data folder, on the engine that is behind this server.
