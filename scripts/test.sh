@@ -121,7 +121,7 @@ checks() {
 everything() {
   checks
   step vitest "ui: vitest" npm --prefix ui run --silent test
-  engines own next
+  engines own next podman
   # Built once for all: some suites start these programs.
   step check "build" cargo build --workspace --bins --quiet
   step cargo "unit tests" cargo test --workspace --lib --bins --no-fail-fast
@@ -133,7 +133,7 @@ everything() {
 # only PATTERN…: the targets whose name or folder is named.
 only() {
   local name path wanted found
-  engines own next
+  engines own next podman
   step check "build" cargo build --workspace --bins --quiet
   for wanted in "$@"; do
     found=no
