@@ -64,10 +64,12 @@ starts_an_engine() {
   grep -rqs RealEngine "$sources"
 }
 
-# Suites that measure an engine or look at a screen run one test at a time.
+# Suites that measure an engine or look at a screen run one test at a time. Those of faults wait most of their time; what
+# they measure they measure alone.
 threads_for() {
   case $1 in
     */tests/docker/* | */tests/window/*) echo 1 ;;
+    */tests/faults/*) echo 4 ;;
     *) nproc ;;
   esac
 }
