@@ -239,10 +239,15 @@ fn listener(address: Option<&str>, enabled: bool, state: &str) -> String {
     }
 }
 
-/// What standard error says where an answer comes from an index that the engine does not confirm at the moment.
+/// What standard error says where an answer comes from an index that the engine does not confirm at the moment, or that
+/// stands still because it cannot be written.
 pub fn age(status: &Status, now: Timestamp) -> Option<String> {
     if status.engine.state == EngineState::Connected {
-        return None;
+        let trouble = status.database.note.as_deref().filter(|_| !status.database.ok)?;
+        return Some(format!(
+            "{}. This is the index as it was last written.",
+            plain(trouble).trim_end_matches('.')
+        ));
     }
     let shown = status.index.verified_at.map_or_else(
         || "The index was never verified".to_owned(),

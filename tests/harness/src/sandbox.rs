@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::RealEngine;
@@ -86,7 +86,16 @@ impl Sandbox {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        self.within(Command::new(program()), args)
+    }
+
+    /// The program run by another one, which is given the program's path after its own arguments.
+    pub fn command_under(&self, mut other: Command, args: &[&str]) -> Command {
+        other.arg(program());
+        self.within(other, args)
+    }
+
+    fn within(&self, mut command: Command, args: &[&str]) -> Command {
         let own = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(self.programs.iter().cloned().chain(std::env::split_paths(&own)));
         command
@@ -254,8 +263,23 @@ impl Running {
         }
     }
 
+    /// The next line of its standard output; `None` where it ends without one.
+    #[track_caller]
+    pub fn line_or_end(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it neither says a line nor ends"),
+        }
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has ended, and then as [`Running::ends`].
+    pub fn ended(&mut self) -> Option<Option<i32>> {
+        self.child.try_wait().unwrap().map(|status| status.code())
     }
 
     /// Its exit code; `None` where a signal ended it.

@@ -63,6 +63,7 @@ fn transcript() -> String {
     );
     section("status, without a daemon and without an engine", status(&away(), Host::Nobody, &view));
     section("on standard error, engine away", age(&away(), view.now).unwrap_or_default());
+    section("on standard error, disk full", age(&full(), view.now).unwrap_or_default());
     section("on standard error, engine there", age(&connected(), view.now).unwrap_or_default());
 
     section(
@@ -192,6 +193,13 @@ fn away() -> Status {
     status.index.passes = 1;
     status.index.last_pass_ms = None;
     status.database.ok = false;
+    status
+}
+
+fn full() -> Status {
+    let mut status = connected();
+    status.database.ok = false;
+    status.database.note = Some("no space is left for the database; free some and try again".to_owned());
     status
 }
 
