@@ -47,7 +47,13 @@ impl Sandbox {
 
     /// Without a data folder, on this engine.
     pub fn on(engine: &RealEngine) -> Self {
-        Self { engine: engine.host(), ..Self::new() }
+        Self::at(&engine.host())
+    }
+
+    /// The same, on whatever answers there, as `DOCKER_HOST` says it.
+    #[must_use]
+    pub fn at(docker_host: &str) -> Self {
+        Self { engine: docker_host.to_owned(), ..Self::new() }
     }
 
     /// With a data folder that has been worked in: a setting that was changed, and a copy of the database.
