@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use harness::world::World;
+use tinyforge_core::control::protocol::Desk as _;
+use tinyforge_core::control::{Control, ControlParts};
 use tinyforge_core::docker::Engine;
-use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec};
+use tinyforge_core::docker::fake::{FakeEngine, OnTerm, RestartPolicy, Spec};
+use tinyforge_core::home::Home;
 use tinyforge_core::rules::cause::OwnAct;
 use tinyforge_core::store::GapReason;
 
@@ -49,6 +52,28 @@ async fn the_same_end_has_the_cause_that_its_evidence_shows() {
             "state running→stopped own",
         ]
     );
+}
+
+/// Whoever asked has gone away meanwhile: the engine finishes what it was asked, and it was we who asked.
+#[tokio::test(start_paused = true)]
+async fn an_act_that_nobody_waits_for_any_more_is_ours_all_the_same() {
+    let (world, id) = one(7, Spec::named("slow").on_term(OnTerm::Ignore)).await;
+    let control = Control::new(ControlParts {
+        home: Home::at(std::env::temp_dir()),
+        engine: std::sync::Arc::new(world.engine.clone()),
+        store: world.store.clone(),
+        index: world.index.clone(),
+        bus: world.bus.clone(),
+        clock: std::sync::Arc::new(world.clock.clone()),
+        started: world.engine.now(),
+        observes_only: false,
+    });
+    let asked = control.answer("stop", serde_json::json!({ "containers": ["slow"] }));
+    tokio::time::timeout(Duration::from_secs(2), asked).await.expect_err("the grace is ten seconds");
+    world.wait(Duration::from_secs(10)).await;
+    world.equal_within(MOMENT).await;
+    assert_eq!(world.story(&id).await.last().unwrap(), "state running→stopped own");
+    assert!(world.index.own_acts().of(&id).is_empty(), "it is over");
 }
 
 #[tokio::test(start_paused = true)]

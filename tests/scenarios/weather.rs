@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use harness::world::World;
-use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec, Weather};
+use tinyforge_core::docker::fake::{Call, FakeEngine, Mishap, RestartPolicy, Spec, Weather};
 use tinyforge_core::reconcile::Link;
 
 /// A change that a listing shows is found by the next pass. One that it does not show (a restart between two passes)
@@ -157,4 +157,19 @@ async fn reconnects_in_a_row_lose_nothing() {
     }
     world.equal_within(Duration::from_secs(5)).await;
     assert_eq!(world.engine.readers(), 1, "one stream is open, no more");
+}
+
+/// As many as may be under way at once: they would keep the new connection waiting for as long as their deadline.
+#[tokio::test(start_paused = true)]
+async fn inspects_that_hang_on_a_lost_connection_hold_up_nothing_on_the_next_one() {
+    let world = World::settled(some(8)).await;
+    let ids: Vec<_> = world.engine.truth().into_keys().take(8).collect();
+    for (n, id) in (1..).zip(&ids) {
+        world.engine.mishap(Call::Inspect, n, Mishap::Hang);
+        world.engine.pause(id).unwrap();
+    }
+    world.wait(Duration::from_millis(500)).await;
+    assert!(!world.differences().await.is_empty(), "they hang");
+    world.engine.break_streams();
+    world.equal_within(Duration::from_secs(1)).await;
 }

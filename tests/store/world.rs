@@ -88,7 +88,7 @@ pub fn commit(writes: Vec<RowWrite>, now: Timestamp) -> IndexCommit {
         now,
         verified_at: None,
         writes,
-        seen: Vec::new(),
+        seen: None,
         gaps: Vec::new(),
         recasts: Vec::new(),
     }

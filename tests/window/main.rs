@@ -175,6 +175,34 @@ fn the_window_attaches_to_a_running_daemon_and_takes_over_when_it_ends() {
 }
 
 #[test]
+fn the_demo_says_on_every_page_that_its_engine_is_simulated() {
+    let mut desktop = Desktop::start(NOWHERE);
+    desktop.set("TINYFORGE_DEMO", "1");
+    let page = desktop.open_page();
+    for name in ["Containers", "Health", "Home"] {
+        page.go_to(name);
+        page.until_it_says("Demo");
+        page.until_trust("exact");
+    }
+    page.go_to("Containers");
+    page.until_row("shop-web-1", "running");
+}
+
+#[test]
+fn without_an_engine_no_number_of_containers_is_claimed() {
+    let mut desktop = Desktop::start(NOWHERE);
+    let page = desktop.open_page();
+    page.until_it_says("No engine was found");
+    page.until_it_no_longer_says("`");
+    for name in ["Containers", "Home"] {
+        page.go_to(name);
+        page.until_it_says("Nothing is known of the containers");
+        let noughts = "return /[0-9]/.test(document.querySelector('nav').innerText)";
+        assert_eq!(page.ask(noughts), json!(false), "the navigation counts nothing either");
+    }
+}
+
+#[test]
 fn a_daemon_of_another_version_is_said_plainly() {
     let mut desktop = Desktop::start(NOWHERE);
     let socket = desktop.home().prepare_socket().unwrap();

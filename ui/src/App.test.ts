@@ -1,6 +1,6 @@
 import { fireEvent, render, screen, within } from '@testing-library/svelte';
 import { tick } from 'svelte';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Failure } from '$lib/api/client';
 import { aContainer, Fake } from '$lib/api/fake';
@@ -69,6 +69,12 @@ describe('the containers page', () => {
     expect(row('web')).toBeTruthy();
   });
 
+  it('marks foreign ones in words where all are foreign too', async () => {
+    await open(new Fake([aContainer('stray')]));
+    expect(screen.getByText('all foreign')).toBeTruthy();
+    expect(within(row('stray')).getByText('foreign')).toBeTruthy();
+  });
+
   it('marks foreign and missing ones in words', async () => {
     await open(
       new Fake([
@@ -129,7 +135,123 @@ describe('the containers page', () => {
   });
 });
 
+describe('where nothing is known', () => {
+  const noEngine = (fake: Fake) => {
+    fake.index({ verified_at: null, age_ms: null });
+    fake.engine('absent', { reason: 'why', cure: 'do this' });
+  };
+
+  it.each(['#/', '#/containers'])('%s draws no nought', async (page) => {
+    const fake = new Fake();
+    noEngine(fake);
+    await open(fake, page);
+    expect(screen.getByText('Nothing is known of the containers')).toBeTruthy();
+    expect(document.querySelector('main')?.textContent).not.toMatch(/\d/);
+    expect(screen.getByRole('navigation').textContent).not.toMatch(/\d/);
+  });
+
+  it('says so, and not that it reads, when there was no core from the start', async () => {
+    const fake = new Fake();
+    fake.stand({ state: 'version_differs', ours: '0.1.0', reason: 'the daemon is 0.2.0' });
+    await open(fake);
+    expect(screen.getByText('Nothing is known of the containers')).toBeTruthy();
+    expect(screen.queryByLabelText('Reading the containers…')).toBeNull();
+  });
+
+  it('an engine that is looked for is being read, and nothing is called wrong', async () => {
+    const fake = new Fake();
+    fake.index({ verified_at: null, age_ms: null });
+    fake.engine('away');
+    await open(fake);
+    expect(screen.getByLabelText('Index: reading the engine…')).toBeTruthy();
+    expect(screen.getByLabelText('Reading the containers…')).toBeTruthy();
+    expect(screen.queryByText('The engine does not answer.')).toBeNull();
+  });
+});
+
+describe('the home page', () => {
+  const all = [
+    aContainer('web'),
+    aContainer('loop', {
+      state: 'restarting',
+      verdict: { level: 'bad', text: 'Restarting again and again: 3 so far' },
+    }),
+    aContainer('new', { state: 'created', verdict: { level: 'info', text: 'Created, never started' } }),
+  ];
+
+  it('counts as the filters of the containers page do, and leads to what it counts', async () => {
+    await open(new Fake(all), '#/');
+    const figure = (text: string) => screen.getByRole('link', { name: text });
+    expect(figure('1 running')).toBeTruthy();
+    expect(figure('0 stopped')).toBeTruthy();
+    expect(figure('1 needs a look')).toBeTruthy();
+    location.hash = figure('1 restarting').getAttribute('href') ?? '';
+    await settle();
+    await settle();
+    expect(screen.getByRole('button', { name: 'Restarting 1' }).getAttribute('aria-pressed')).toBe('true');
+    expect(screen.getByRole('button', { name: 'Running 1' })).toBeTruthy();
+    expect([...document.querySelectorAll('[data-container]')].length).toBe(1);
+  });
+
+  it('keeps every line in its place while the pointer is on it', async () => {
+    const fake = new Fake(all);
+    await open(fake, '#/');
+    const lines = () => [...document.querySelectorAll('li .name')].map((line) => line.textContent);
+    vi.spyOn(document, 'hasFocus').mockReturnValue(true);
+    const list = document.querySelector('li .name')?.closest('ul') as HTMLElement;
+    await fireEvent.pointerMove(list);
+    fake.become('web', { state: 'paused', verdict: { level: 'warn', text: 'Paused' } });
+    fake.become('loop', { verdict: { level: 'fine', text: 'Running' } });
+    await settle();
+    expect(lines()).toEqual(['loop']);
+    await fireEvent.pointerLeave(list);
+    expect(lines()).toEqual(['web']);
+  });
+});
+
+it('says beside the title, not in it, that the engine is a simulated one', async () => {
+  const fake = new Fake([aContainer('web')]);
+  await open(fake);
+  expect(screen.queryByText('Demo')).toBeNull();
+  fake.engine('connected', { endpoint: 'fake://world' });
+  await settle();
+  expect(screen.getByText('Demo').closest('h1')).toBeNull();
+  expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Containers');
+});
+
 describe('the system', () => {
+  it('lets no uptime count on while the engine is away', async () => {
+    const started = new Date(Date.now() - 2 * 3_600_000 - 60_000).toISOString();
+    const fake = new Fake([aContainer('web', { started_at: started })]);
+    await open(fake);
+    expect(row('web').querySelector('time')?.textContent).toBe('2 h');
+    const hourAgo = 3_600_000 + 5_000;
+    fake.index({ verified_at: new Date(Date.now() - hourAgo).toISOString(), age_ms: hourAgo });
+    fake.engine('away', { reason: 'it broke' });
+    await settle();
+    expect(row('web').querySelector('time')?.textContent).toBe('1 h');
+    expect(screen.getByLabelText('Index: engine away').textContent).toContain('last exact 1 h ago');
+  });
+
+  it('tells an engine that cannot be chosen from one that is silent', async () => {
+    const fake = new Fake();
+    await open(fake);
+    const why = "Docker's context 'nope' does not exist or cannot be read";
+    fake.engine('away', { endpoint: why, reason: why });
+    await settle();
+    expect(screen.getByText('Which engine is meant cannot be told.')).toBeTruthy();
+    expect(screen.queryByText('The engine does not answer.')).toBeNull();
+  });
+
+  it('draws what is to be typed as such', async () => {
+    const fake = new Fake();
+    await open(fake);
+    fake.engine('denied', { reason: 'why', cure: 'Say `sudo <b>this</b>`, then log in again.' });
+    await settle();
+    expect(screen.getByText('sudo <b>this</b>').tagName).toBe('CODE');
+    expect(document.body.textContent).not.toContain('`');
+  });
+
   it('keeps the index’s age in sight on every page', async () => {
     const fake = new Fake();
     await open(fake, '#/');
@@ -170,6 +292,17 @@ describe('the system', () => {
     fake.stand({ state: 'own', home: '/h' });
     await settle();
     expect(screen.queryByText('it was killed')).toBeNull();
+  });
+
+  it('claims nothing of a core that is gone', async () => {
+    const fake = new Fake();
+    await open(fake, '#/health');
+    expect(screen.getAllByText('ok').length).toBe(2);
+    expect(screen.getByText('Up for').nextElementSibling?.textContent).toMatch(/^(59 min|1 h)$/);
+    fake.stand({ state: 'lost', reason: 'it was killed' });
+    await settle();
+    for (const claim of ['ok', 'connected', 'exact', 'Up for', 'runs in this window'])
+      expect(screen.queryByText(claim), claim).toBeNull();
   });
 
   it('says that the daemon has another version', async () => {

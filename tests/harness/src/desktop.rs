@@ -25,6 +25,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Desktop {
     folder: TempDir,
     docker_host: String,
+    /// Variables of the program's own beside those that every desktop sets.
+    variables: Vec<(&'static str, &'static str)>,
     display: String,
     bus: String,
     servers: Vec<Child>,
@@ -42,6 +44,7 @@ impl Desktop {
         let mut desktop = Self {
             folder,
             docker_host: docker_host.to_owned(),
+            variables: Vec::new(),
             display: String::new(),
             bus: String::new(),
             servers: Vec::new(),
@@ -52,6 +55,11 @@ impl Desktop {
         let bus = ["--session", "--nofork", "--nopidfile", "--print-address=1", &address];
         desktop.bus = desktop.serve("dbus-daemon", &bus);
         desktop
+    }
+
+    /// Whatever is started from now on finds that variable set.
+    pub fn set(&mut self, name: &'static str, value: &'static str) {
+        self.variables.push((name, value));
     }
 
     /// Where the session bus listens.
@@ -133,7 +141,8 @@ impl Desktop {
             // No accessibility bus and no portal are started on this desktop.
             .env("NO_AT_BRIDGE", "1")
             .env("GTK_USE_PORTAL", "0")
-            .env("GDK_BACKEND", "x11");
+            .env("GDK_BACKEND", "x11")
+            .envs(self.variables.iter().copied());
         for user in
             ["WAYLAND_DISPLAY", "DOCKER_CONTEXT", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"]
         {

@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt};
 use super::commands::{Restart, Start, Stop};
 use super::shapes::{Acted, ApiError, ErrorCode};
 use super::{Answers, Control};
-use crate::reconcile::{Link, Pulse};
+use crate::reconcile::{Link, Pulse, UnderWay};
 use crate::rules::cause::OwnAct;
 use crate::rules::container::State;
 use crate::rules::ids::ContainerId;
@@ -17,6 +17,8 @@ use crate::rules::row::Row;
 const FIRST_PASS: Duration = Duration::from_secs(5);
 /// How long the index may take to tell what came of an act, an engine or a disk in trouble included.
 const OUTCOME: Duration = Duration::from_secs(10);
+/// Until when an effect that comes after the answer is still put down to the act: an engine that was away is back.
+const LATE_OUTCOME: Duration = Duration::from_secs(60);
 /// Acts at once: a stop may take its whole grace.
 const ACTS_AT_ONCE: usize = 8;
 
@@ -57,8 +59,21 @@ impl Control {
                 targets.push(target);
             }
         }
-        let acts = targets.into_iter().map(|(id, name)| self.act_on(act, id, name));
+        let acts = targets.into_iter().map(|(id, name)| self.carry_through(act, id, name));
         Ok(stream::iter(acts).buffered(ACTS_AT_ONCE).collect().await)
+    }
+
+    /// An act that has begun is the engine's to finish, also when nobody waits for its answer any more: until then its
+    /// effects are ours.
+    async fn carry_through(&self, act: OwnAct, id: ContainerId, name: String) -> Acted {
+        let (control, target, called) = (self.clone(), id.clone(), name.clone());
+        let acting = tokio::spawn(async move { control.act_on(act, target, called).await });
+        acting.await.unwrap_or_else(|died| Acted {
+            container_id: id.to_string(),
+            name,
+            state: State::Unknown,
+            error: Some(format!("a fault of the program: {died}; see its log")),
+        })
     }
 
     async fn act_on(&self, act: OwnAct, id: ContainerId, name: String) -> Acted {
@@ -70,7 +85,11 @@ impl Control {
         };
         let away = matches!(&outcome, Err(error) if error.is_away());
         let seen = !away && tokio::time::timeout(OUTCOME, self.parts.index.look(&id)).await.is_ok();
-        drop(under_way);
+        if seen {
+            drop(under_way);
+        } else {
+            self.expect_late_effects(&id, under_way);
+        }
         let state = self.state_of(&id).await;
         let error = match outcome {
             Err(error) => Some(format!("{error}. {}", error.cure())),
@@ -80,6 +99,15 @@ impl Control {
             Ok(()) => None,
         };
         Acted { container_id: id.to_string(), name, state, error }
+    }
+
+    /// What the index finds of it later was our act all the same.
+    fn expect_late_effects(&self, id: &ContainerId, under_way: UnderWay) {
+        let (index, id) = (self.parts.index.clone(), id.clone());
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(LATE_OUTCOME, index.look(&id)).await;
+            drop(under_way);
+        });
     }
 
     /// The state that the index then has; one that is gone is missing.

@@ -6,7 +6,7 @@ mod rounds;
 mod shutdown;
 mod write;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,8 +72,11 @@ enum Wake {
     /// The event stream of this connection ended.
     StreamEnded(u64, String),
     Listed(u64, Result<Vec<Listed>, EngineError>),
+    /// The answer to the look of that number.
     Looked(u64, ContainerId, Result<Option<Observed>, EngineError>),
     Committed(Result<u64, StoreError>),
+    /// What was left to write of an engine that another one took the place of.
+    Parted(Result<u64, StoreError>),
     Pinged(u64, Result<(), EngineError>, Duration),
     /// A task of ours died: whatever it was to tell is not known.
     Panicked(String),
@@ -104,6 +107,13 @@ enum Connection {
         attempt: u32,
         since: Duration,
     },
+}
+
+/// A look that the engine has not answered yet.
+struct UnderWay {
+    number: u64,
+    want: Want,
+    task: AbortHandle,
 }
 
 /// A look that was answered and not yet planned.
@@ -146,10 +156,14 @@ pub(super) struct Keeper {
     claims: Claims,
 
     looks: Looks,
-    /// What was wanted of the looks under way.
-    under_way: HashMap<ContainerId, Want>,
+    under_way: BTreeMap<ContainerId, UnderWay>,
+    /// Numbers the looks in the order in which they began, for what was observed after what.
+    looks_begun: u64,
     answers: Vec<Answer>,
     committing: Option<Batch>,
+    /// Set after the store refused a commit for what it said, until the one at fault is found: the others must not
+    /// fail with it.
+    one_by_one: bool,
     /// Set after a failed commit: the index is loaded anew before anything else is planned.
     reload_at: Option<Duration>,
     loading: bool,
@@ -159,12 +173,10 @@ pub(super) struct Keeper {
     pass: Option<Pass>,
     passes_begun: u64,
     next_pass: Duration,
-    /// Counts observations, for what happened after what.
-    observations: u64,
-    observed: HashMap<ContainerId, Observation>,
+    observed: BTreeMap<ContainerId, Observation>,
     next_reinspect: Duration,
     /// Found by a pass; counted as a divergence unless an event follows until then.
-    unannounced: HashMap<ContainerId, Duration>,
+    unannounced: BTreeMap<ContainerId, Duration>,
 
     /// The first doubt that the next pass must dispel, and since when nothing was verified.
     doubt: Option<(Doubt, Option<Timestamp>)>,
@@ -174,14 +186,15 @@ pub(super) struct Keeper {
     verified_written: (Duration, Option<Timestamp>),
     seen_written: Duration,
     /// Clues of looks that found no change yet, and may explain the next one: a kill is told before the death.
-    clues: HashMap<ContainerId, Vec<Clue>>,
+    clues: BTreeMap<ContainerId, Vec<Clue>>,
     /// Ends by a kill that were put down to somebody, while an engine's shutdown may still turn out to be behind them.
     kills: VecDeque<Kill>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Observation {
-    number: u64,
+    /// The number of the look: an answer is as old as the beginning of its look, for all that is known.
+    look: u64,
     at: Duration,
 }
 
@@ -212,9 +225,11 @@ impl Keeper {
             view: IndexView::default(),
             claims: Claims::default(),
             looks: Looks::default(),
-            under_way: HashMap::new(),
+            under_way: BTreeMap::new(),
+            looks_begun: 0,
             answers: vec![],
             committing: None,
+            one_by_one: false,
             reload_at: None,
             loading: false,
             gaps: vec![],
@@ -222,17 +237,16 @@ impl Keeper {
             pass: None,
             passes_begun: 0,
             next_pass: steady,
-            observations: 0,
-            observed: HashMap::new(),
+            observed: BTreeMap::new(),
             next_reinspect: steady,
-            unannounced: HashMap::new(),
+            unannounced: BTreeMap::new(),
             doubt: None,
             last_turn: (steady, now),
             last_sign: (steady, now),
             pinging: false,
             verified_written: (steady, None),
             seen_written: steady,
-            clues: HashMap::new(),
+            clues: BTreeMap::new(),
             kills: VecDeque::new(),
             clock,
         }
@@ -254,8 +268,9 @@ impl Keeper {
                 Wake::Loaded(_, Err(error)) => self.not_loaded(&error),
                 Wake::StreamEnded(generation, why) => self.stream_ended(generation, &why),
                 Wake::Listed(number, listing) => self.listed(number, listing),
-                Wake::Looked(generation, id, answer) => self.looked(generation, id, answer),
+                Wake::Looked(number, id, answer) => self.looked(number, id, answer),
                 Wake::Committed(outcome) => self.committed(outcome),
+                Wake::Parted(outcome) => parted(outcome),
                 Wake::Pinged(generation, answer, latency) => self.pinged(generation, answer, latency),
                 Wake::Panicked(why) => self.start_over(&why),
                 Wake::Timer => {}
@@ -269,12 +284,10 @@ impl Keeper {
         error!("a task of the reconciler panicked, it starts over: {why}");
         self.tasks.abort_all();
         self.generation += 1;
-        for (id, want) in std::mem::take(&mut self.under_way) {
-            self.looks.retry(&id, want, self.clock.steady());
-        }
+        let asked = std::mem::take(&mut self.under_way).into_iter().map(|(id, look)| (id, look.want));
         let answers = std::mem::take(&mut self.answers).into_iter().map(|answer| (answer.id, answer.want));
         let settles = self.committing.take().map(|batch| batch.settles).unwrap_or_default();
-        for (id, want) in answers.chain(settles) {
+        for (id, want) in asked.chain(answers).chain(settles) {
             self.looks.retry(&id, want, self.clock.steady());
         }
         (self.pass, self.pinging, self.loading) = (None, false, false);
@@ -367,28 +380,34 @@ impl Keeper {
             }
         }
         self.tasks.abort_all();
-        if let Some(engine_id) = self.engine_id.clone()
-            && self.reload_at.is_none()
-            && self.pulse.verified_at.is_some()
-        {
-            let now = self.clock.now();
-            let verified_at =
-                if self.is_connected() && self.doubt.is_none() { Some(now) } else { self.pulse.verified_at };
-            self.pulse.verified_at = verified_at;
-            let commit = IndexCommit {
-                engine_id,
-                now,
-                verified_at,
-                writes: vec![],
-                seen: self.seen(),
-                gaps: std::mem::take(&mut self.gaps),
-                recasts: std::mem::take(&mut self.recasts),
-            };
-            if let Err(error) = self.store.commit_index(commit).await {
-                warn!("the last commit failed: {error}");
-            }
+        if self.is_connected() && self.doubt.is_none() && self.pulse.verified_at.is_some() {
+            self.pulse.verified_at = Some(self.clock.now());
+        }
+        if let Some(commit) = self.last_words() {
+            parted(self.store.commit_index(commit).await);
         }
         let _ = reply.send(());
+    }
+
+    /// What lives in memory only, of the engine that is watched.
+    fn last_words(&mut self) -> Option<IndexCommit> {
+        let engine_id = self.engine_id.clone().filter(|_| self.reload_at.is_none())?;
+        let verified_at = self.pulse.verified_at?;
+        Some(IndexCommit {
+            engine_id,
+            now: self.clock.now(),
+            verified_at: Some(verified_at),
+            writes: vec![],
+            seen: Some(verified_at),
+            gaps: std::mem::take(&mut self.gaps),
+            recasts: std::mem::take(&mut self.recasts),
+        })
+    }
+}
+
+fn parted(outcome: Result<u64, StoreError>) {
+    if let Err(error) = outcome {
+        warn!("what was left to write was not written: {error}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! One look over the whole of the engine, from its listing to the last look it asked for.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::docker::Listed;
@@ -19,13 +19,13 @@ pub(super) struct Pass {
     pub(super) doubt: Option<Doubt>,
     /// The steady time it began.
     pub(super) began: Duration,
-    /// The count of observations when the listing that counts began.
+    /// The number of the last look that had begun when the listing that counts began.
     pub(super) listing_began: u64,
     /// A first listing would have made most of the index vanish.
     pub(super) confirming: bool,
     pub(super) listed: bool,
     /// Looks it still waits for.
-    pub(super) pending: HashSet<ContainerId>,
+    pub(super) pending: BTreeSet<ContainerId>,
 }
 
 /// What a pass makes of its listing.
@@ -41,7 +41,7 @@ impl Pass {
     }
 
     /// After a doubt everything is looked at, otherwise what disagrees; in either case what the listing lacks.
-    /// `observed` tells the count at which a container was last observed.
+    /// `observed` tells the number of the look that observed a container last.
     pub(super) fn read(
         &self,
         listing: &[Listed],

@@ -28,7 +28,7 @@ pub struct Pulse {
     pub latency: Option<Duration>,
     pub verified_at: Option<Timestamp>,
     pub last_pass: Option<Duration>,
-    /// Passes completed since the start.
+    /// Passes over this engine completed since the start.
     pub passes: u64,
     pub events: u64,
     pub divergences: u64,

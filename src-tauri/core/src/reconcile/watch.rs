@@ -3,7 +3,7 @@
 //! It must never wait for a database, a socket or a face: a reader that stalls slows the whole engine and silently
 //! loses events. Marks are bounded by the number of containers; the clues of one mark by [`CLUES`].
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,12 +34,12 @@ pub(super) struct Marks {
 /// The marks since the loop last fetched them.
 #[derive(Debug, Default)]
 pub(super) struct Marked {
-    pub(super) clues: HashMap<ContainerId, VecDeque<Clue>>,
+    pub(super) clues: BTreeMap<ContainerId, VecDeque<Clue>>,
     /// Events read since the start.
     pub(super) events: u64,
     /// The engine's time of the latest event.
     pub(super) latest: Option<Timestamp>,
-    compose: HashMap<String, Duration>,
+    compose: BTreeMap<String, Duration>,
 }
 
 impl Marks {
@@ -70,7 +70,7 @@ impl Marks {
     }
 
     /// Everything that was marked since the last call.
-    pub(super) fn take(&self) -> HashMap<ContainerId, VecDeque<Clue>> {
+    pub(super) fn take(&self) -> BTreeMap<ContainerId, VecDeque<Clue>> {
         std::mem::take(&mut self.lock().clues)
     }
 

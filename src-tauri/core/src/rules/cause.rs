@@ -125,7 +125,7 @@ pub struct Evidence {
     /// Oldest first.
     pub clues: Vec<Clue>,
     /// What we were doing to the container, or had just done.
-    pub own: Option<OwnAct>,
+    pub own: Vec<OwnAct>,
     /// Set where the change was found by a pass after a doubt.
     pub doubt: Option<Doubt>,
 }
@@ -134,6 +134,11 @@ impl Evidence {
     #[must_use]
     pub fn last(&self, deed: Deed) -> Option<&Clue> {
         self.clues.iter().rev().find(|clue| clue.deed == deed)
+    }
+
+    /// Whether we were doing that; a restart is both of its halves.
+    fn is_ours(&self, act: OwnAct) -> bool {
+        self.own.iter().any(|own| *own == act || *own == OwnAct::Restart)
     }
 
     fn has(&self, deed: Deed) -> bool {
@@ -191,7 +196,7 @@ fn somebody(clue: &Clue) -> Cause {
 /// last life left behind, and tells it by the same events as anybody's kill.
 #[must_use]
 pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
-    if matches!(evidence.own, Some(OwnAct::Stop | OwnAct::Restart)) {
+    if evidence.is_ours(OwnAct::Stop) {
         return Cause::Own;
     }
     if oom_killed || evidence.has(Deed::Oom) && evidence.has(Deed::Die) {
@@ -213,7 +218,7 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
 /// same event as anybody's start.
 #[must_use]
 pub fn of_start(evidence: &Evidence, by_policy: bool) -> Cause {
-    if matches!(evidence.own, Some(OwnAct::Start | OwnAct::Restart)) {
+    if evidence.is_ours(OwnAct::Start) {
         return Cause::Own;
     }
     if evidence.doubt == Some(Doubt::EngineAway) {
@@ -278,7 +283,7 @@ mod tests {
             clues: vec![Clue { compose: true, ..clue(Kill) }, clue(Die), clue(Stop)],
             ..Evidence::default()
         };
-        let ours = Evidence { own: Some(OwnAct::Stop), ..seen(&[Kill, Die, Stop]) };
+        let ours = Evidence { own: vec![OwnAct::Stop], ..seen(&[Kill, Die, Stop]) };
         let after = |doubt| Evidence { doubt: Some(doubt), ..Evidence::default() };
         let cases = [
             ("our own stop", ours, false, Cause::Own),
@@ -328,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_start_is_ours_somebodys_the_policys_or_the_engines() {
-        let ours = Evidence { own: Some(OwnAct::Start), ..seen(&[Deed::Start]) };
+        let ours = Evidence { own: vec![OwnAct::Start], ..seen(&[Deed::Start]) };
         assert_eq!(of_start(&ours, false), Cause::Own);
         assert_eq!(of_start(&seen(&[Deed::Start]), false), Cause::Foreign);
         assert_eq!(of_start(&seen(&[Deed::Die, Deed::Start]), true), Cause::Exit);
@@ -338,9 +343,9 @@ mod tests {
 
     #[test]
     fn an_own_stop_does_not_explain_a_start() {
-        let stopping = Evidence { own: Some(OwnAct::Stop), ..seen(&[Deed::Start]) };
+        let stopping = Evidence { own: vec![OwnAct::Stop], ..seen(&[Deed::Start]) };
         assert_eq!(of_start(&stopping, false), Cause::Foreign);
-        let starting = Evidence { own: Some(OwnAct::Start), ..seen(&[Deed::Die]) };
+        let starting = Evidence { own: vec![OwnAct::Start], ..seen(&[Deed::Die]) };
         assert_eq!(of_end(&starting, false), Cause::Exit);
     }
 

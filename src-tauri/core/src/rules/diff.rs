@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn our_own_restart_explains_both_halves() {
         let again = Facts { started_at: Some(at(60)), finished_at: Some(at(58)), ..facts(State::Running) };
-        let ours = Evidence { own: Some(OwnAct::Restart), ..seen(&[Deed::Kill, Deed::Die, Deed::Start]) };
+        let ours = Evidence { own: vec![OwnAct::Restart], ..seen(&[Deed::Kill, Deed::Die, Deed::Start]) };
         let found = changed(&facts(State::Running), &again, &ours, at(99));
         assert_eq!(told(&found), ["state running→stopped @58 own", "state stopped→running @60 own"]);
     }

@@ -172,15 +172,14 @@ pub(super) fn miss(db: &Connection, id: &RowId, absence: Absence, now: Timestamp
     Ok(())
 }
 
-/// Says when a row's container was last known to run; never takes back a later moment. Tells whether it was news.
-pub(super) fn seen(db: &Connection, engine: &EngineId, id: &RowId, at: Timestamp) -> Sql<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE containers SET last_seen_at = ?3
-             WHERE id = ?1 AND engine_id = ?2 AND (last_seen_at IS NULL OR last_seen_at < ?3)",
-        )?
-        .execute(params![id.as_str(), engine.as_str(), time_text(at)])?;
-    Ok(changed > 0)
+/// Says when the containers that run were last known to; never takes back a later moment.
+pub(super) fn seen(db: &Connection, engine: &EngineId, at: Timestamp) -> Sql<()> {
+    db.prepare_cached(
+        "UPDATE containers SET last_seen_at = ?2
+         WHERE engine_id = ?1 AND state IN ('running', 'paused') AND (last_seen_at IS NULL OR last_seen_at < ?2)",
+    )?
+    .execute(params![engine.as_str(), time_text(at)])?;
+    Ok(())
 }
 
 /// The deployer's write. Tells whether there is such a row.

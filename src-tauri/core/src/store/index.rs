@@ -73,7 +73,7 @@ fn legacy_instances(rows: &[Row]) -> BTreeMap<String, LegacyInstance> {
 /// Whether a commit says anything.
 pub(super) fn is_empty(commit: &IndexCommit) -> bool {
     commit.writes.is_empty()
-        && commit.seen.is_empty()
+        && commit.seen.is_none()
         && commit.gaps.is_empty()
         && commit.recasts.is_empty()
         && commit.verified_at.is_none()
@@ -90,8 +90,8 @@ pub(super) fn commit(db: &Connection, commit: &IndexCommit) -> Result<Done<u64>,
         changes::recast(db, engine, recast).during(COMMIT)?;
     }
     // Before the writes: a row that was seen running and then ended has its end from the engine.
-    for (row, at) in &commit.seen {
-        containers::seen(db, engine, row, *at).during(COMMIT)?;
+    if let Some(at) = commit.seen {
+        containers::seen(db, engine, at).during(COMMIT)?;
     }
     for write in &commit.writes {
         changed.apply(db, commit, write)?;

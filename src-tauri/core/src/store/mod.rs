@@ -111,8 +111,8 @@ pub struct IndexCommit {
     /// Rides along with any commit; alone it is written at most every five minutes.
     pub verified_at: Option<Timestamp>,
     pub writes: Vec<RowWrite>,
-    /// `last_seen_at` of running rows, which otherwise lives in memory.
-    pub seen: Vec<(RowId, Timestamp)>,
+    /// `last_seen_at` of the rows that run, which otherwise lives in memory.
+    pub seen: Option<Timestamp>,
     pub gaps: Vec<Gap>,
     pub recasts: Vec<Recast>,
 }

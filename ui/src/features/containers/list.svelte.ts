@@ -1,32 +1,11 @@
-import type { Container, WorkloadKind } from '$lib/api/client';
 import type { Containers, Row } from '$lib/state/containers.svelte';
 
-export type Kind = WorkloadKind | 'foreign';
-export type Group = 'running' | 'stopped' | 'attention' | 'missing';
-
-export const KINDS: readonly Kind[] = ['project', 'stack', 'site', 'foreign'];
-export const GROUPS: readonly Group[] = ['running', 'stopped', 'attention', 'missing'];
-
-export const kindOf = (container: Container): Kind => container.workload_kind ?? 'foreign';
-
-const IN_GROUP: Record<Group, (container: Container) => boolean> = {
-  running: (c) => c.state === 'running' || c.state === 'restarting' || c.state === 'paused',
-  stopped: (c) => c.state === 'stopped' || c.state === 'failed' || c.state === 'created',
-  attention: (c) => c.verdict.level === 'warn' || c.verdict.level === 'bad',
-  missing: (c) => c.state === 'missing',
-};
+import { GROUPS, isIn, kindOf, KINDS, Tally, type Group, type Kind } from './groups';
 
 interface Found {
   rows: readonly Row[];
-  kinds: Record<Kind, number>;
-  groups: Record<Group, number>;
+  tally: Tally;
 }
-
-const NOTHING: Found = {
-  rows: [],
-  kinds: { project: 0, stack: 0, site: 0, foreign: 0 },
-  groups: { running: 0, stopped: 0, attention: 0, missing: 0 },
-};
 
 /**
  * Which containers the table shows. Chips of one group widen each other, the groups and the search narrow.
@@ -42,6 +21,8 @@ export class List {
   #held = $state.raw<readonly Row[] | null>(null);
   #selected = $state<string | null>(null);
   #before: readonly Row[] = [];
+  /** What had a container since the page was opened: a filter that has once been offered stays where it is. */
+  readonly #seen = new Set<Kind | Group>();
 
   constructor(containers: Containers) {
     this.#containers = containers;
@@ -86,11 +67,29 @@ export class List {
   }
 
   countOfKind(kind: Kind): number {
-    return this.#found.kinds[kind];
+    return this.#found.tally.kinds[kind];
   }
 
   countOfGroup(group: Group): number {
-    return this.#found.groups[group];
+    return this.#found.tally.groups[group];
+  }
+
+  /** The states worth a filter. */
+  get groupsOffered(): readonly Group[] {
+    void this.#found;
+    return GROUPS.filter((group) => this.#seen.has(group) || this.#groups.has(group));
+  }
+
+  /** The kinds worth a filter: none where all are of one. */
+  get kindsOffered(): readonly Kind[] {
+    void this.#found;
+    const kinds = KINDS.filter((kind) => this.#seen.has(kind) || this.#kinds.has(kind));
+    return kinds.length > 1 || this.#kinds.size > 0 ? kinds : [];
+  }
+
+  /** Whether any container at all is of a workload. */
+  get hasWorkloads(): boolean {
+    return this.#found.tally.kinds.foreign < this.#containers.rows.length;
   }
 
   toggleKind(kind: Kind): void {
@@ -101,6 +100,12 @@ export class List {
   toggleGroup(group: Group): void {
     this.#groups = toggled(this.#groups, group);
     this.release();
+  }
+
+  /** Shows those of one group, and nothing else narrows. */
+  narrowTo(group: Group): void {
+    this.clear();
+    this.#groups = new Set([group]);
   }
 
   clear(): void {
@@ -122,11 +127,12 @@ export class List {
     return at();
   }
 
-  /** Moves the selection by so many rows and returns where it then is. */
+  /** Moves the selection by so many rows, from beyond the end that it comes from where there is none. */
   move(by: number): number {
     const rows = this.rows;
     const at = rows.findIndex((row) => row.id === this.#selected);
-    const to = at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(at + by, 0), rows.length - 1);
+    const from = at >= 0 ? at : by > 0 ? -1 : rows.length;
+    const to = Math.min(Math.max(from + by, 0), rows.length - 1);
     this.#selected = rows[to]?.id ?? null;
     return to;
   }
@@ -145,23 +151,22 @@ export class List {
   #find(): Found {
     void this.#containers.version;
     const words = this.#search.toLowerCase().split(/\s+/).filter(Boolean);
-    const found: Found = { ...NOTHING, kinds: { ...NOTHING.kinds }, groups: { ...NOTHING.groups } };
+    const tally = new Tally();
     const rows: Row[] = [];
     for (const row of this.#containers.rows) {
-      const container = row.latest;
-      const kind = kindOf(container);
-      found.kinds[kind] += 1;
-      for (const group of GROUPS) if (IN_GROUP[group](container)) found.groups[group] += 1;
-      if (this.#fits(row, kind, words)) rows.push(row);
+      tally.add(row.latest);
+      if (this.#fits(row, words)) rows.push(row);
     }
+    for (const kind of KINDS) if (tally.kinds[kind] > 0) this.#seen.add(kind);
+    for (const group of GROUPS) if (tally.groups[group] > 0) this.#seen.add(group);
     if (!sameRows(rows, this.#before)) this.#before = rows;
-    return { ...found, rows: this.#before };
+    return { rows: this.#before, tally };
   }
 
-  #fits(row: Row, kind: Kind, words: readonly string[]): boolean {
-    if (this.#kinds.size > 0 && !this.#kinds.has(kind)) return false;
-    if (this.#groups.size > 0 && ![...this.#groups].some((group) => IN_GROUP[group](row.latest)))
-      return false;
+  #fits(row: Row, words: readonly string[]): boolean {
+    const container = row.latest;
+    if (this.#kinds.size > 0 && !this.#kinds.has(kindOf(container))) return false;
+    if (this.#groups.size > 0 && ![...this.#groups].some((group) => isIn(group, container))) return false;
     return words.every((word) => row.text.includes(word));
   }
 }

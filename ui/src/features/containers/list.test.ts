@@ -72,6 +72,34 @@ describe('the filters', () => {
   });
 });
 
+describe('the filters that are offered', () => {
+  it('are those that find something, and stay where they are once offered', () => {
+    const { list, change } = listOf(aContainer('a', { ...at(1), state: 'restarting' }));
+    expect(list.groupsOffered).toEqual(['restarting']);
+    change(aContainer('a', at(1)));
+    expect(list.groupsOffered, 'none goes under a pointer that aims at it').toEqual([
+      'running',
+      'restarting',
+    ]);
+    expect(list.countOfGroup('restarting')).toBe(0);
+  });
+
+  it('are none by kind while all containers are of one', () => {
+    const { list, change } = listOf(aContainer('a', at(1)));
+    expect(list.kindsOffered).toEqual([]);
+    change(aContainer('shop-dev', { ...project, ...at(2) }));
+    expect(list.kindsOffered).toEqual(['project', 'foreign']);
+  });
+});
+
+it('one group that is asked for replaces what was filtered before', () => {
+  const { list, names } = listOf(aContainer('a', at(1)), aContainer('b', { ...at(2), state: 'paused' }));
+  list.search = 'nothing';
+  list.toggleGroup('running');
+  list.narrowTo('paused');
+  expect(names()).toEqual(['b']);
+});
+
 describe('under the pointer', () => {
   it('rows keep their places; what is new is counted and shown on leaving', () => {
     const { list, names, change, remove } = listOf(aContainer('a', at(1)), aContainer('b', at(2)));
@@ -103,6 +131,10 @@ describe('the selection', () => {
     expect(list.selected).toBe('c');
     list.select(null);
     expect(list.move(-1)).toBe(2);
+    list.select(null);
+    expect(list.move(3), 'to the last one at once').toBe(2);
+    list.select(null);
+    expect(list.move(-3), 'and to the first').toBe(0);
   });
 });
 

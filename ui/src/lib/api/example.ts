@@ -1,6 +1,7 @@
 /**
  * `npm run dev` in a browser: a fake shell with a container of every sort, so that pages can be worked on without an
- * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?engine=away`, `?standing=lost`.
+ * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?foreign`, `?long`, `?demo`,
+ * `?engine=away`, `?unread`, `?standing=lost`.
  */
 import type { Container, EngineState, Standing } from './client';
 import { aContainer, Fake } from './fake';
@@ -8,9 +9,18 @@ import { aContainer, Fake } from './fake';
 export function example(weather: URLSearchParams): Fake {
   const fake = new Fake(containers(weather));
   const engine = weather.get('engine');
+  fake.index({ verified_at: before(0), age_ms: 4000 });
+  if (weather.has('demo')) fake.engine('connected', { endpoint: 'fake://world' });
+  if (weather.has('unread')) fake.index({ verified_at: null, age_ms: null });
   if (engine) {
     const reason = 'cannot connect to unix:///var/run/docker.sock';
-    setTimeout(() => fake.engine(engine as EngineState, { since: before(4), reason }), 50);
+    const cure = 'Start the engine (`sudo systemctl start docker`), or point DOCKER_HOST at one that runs.';
+    fake.index(
+      weather.has('empty')
+        ? { verified_at: null, age_ms: null }
+        : { verified_at: before(4), age_ms: 4 * 60_000 },
+    );
+    fake.engine(engine as EngineState, { since: before(4), reason, cure });
   }
   if (weather.get('standing')) {
     const standing: Standing = {
@@ -26,6 +36,8 @@ const before = (minutes: number) => new Date(Date.now() - minutes * 60_000).toIS
 
 function containers(weather: URLSearchParams): Container[] {
   if (weather.has('empty')) return [];
+  if (weather.has('foreign')) return SORTS.map((facts, n) => one(n, { ...facts, ...FOREIGN }));
+  if (weather.has('long')) return SORTS.map((facts, n) => one(n, { ...facts, ...long(n) }));
   if (weather.has('many')) return Array.from({ length: 10_000 }, (_, n) => one(n, many(n)));
   return SORTS.map((facts, n) => one(n, facts));
 }
@@ -41,6 +53,13 @@ function one(n: number, facts: Partial<Container>): Container {
 }
 
 const many = (n: number): Partial<Container> => ({ ...SORTS[n % SORTS.length], name: `worker-${n}` });
+
+const FOREIGN = { workload_id: null, workload_kind: null, workload_name: null, role: null };
+
+const long = (n: number): Partial<Container> => ({
+  name: `a-name-as-long-as-an-engine-takes-${'and-longer-'.repeat(8)}${n}`,
+  image: `registry.example.com:5000/some/team/with/many/folders/${'deep/'.repeat(6)}service:v1.2.3-rc.${n}`,
+});
 
 const port = (host_port: number, container_port = 80) => ({
   container_port,

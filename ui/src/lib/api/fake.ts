@@ -104,7 +104,12 @@ export class Fake implements Backend {
 
   engine(state: EngineState, facts: Partial<Status['engine']> = {}): void {
     this.#status = { ...this.#status, engine: { ...this.#status.engine, state, ...facts } };
-    this.announce({ type: 'status', ...this.#status } as Announcement);
+    this.#tell();
+  }
+
+  index(facts: Partial<Status['index']>): void {
+    this.#status = { ...this.#status, index: { ...this.#status.index, ...facts } };
+    this.#tell();
   }
 
   stand(standing: Standing): void {
@@ -180,6 +185,10 @@ export class Fake implements Backend {
 
   onContainerChosen(hear: (row: string) => void): Promise<Unlisten> {
     return listen(this.#chosen, hear);
+  }
+
+  #tell(): void {
+    this.announce({ type: 'status', ...this.#status } as Announcement);
   }
 
   #patch(upserts: Container[], removals: string[]): void {

@@ -6,6 +6,7 @@ import { bytes } from './bytes';
 import { faceOf, sinceOf } from './face';
 import { image } from './image';
 import { port, published } from './ports';
+import { parts } from './prose';
 import { shown } from './text';
 import { ago, span } from './time';
 
@@ -24,6 +25,18 @@ describe('times', () => {
     expect(ago('2026-01-02T00:00:05Z', Date.parse('2026-01-02T00:00:00Z'))).toBe('just now');
     expect(ago('2026-01-02T00:00:00Z', Date.parse('2026-01-02T00:03:00Z'))).toBe('3 min ago');
   });
+});
+
+it('what is to be typed is taken out of a sentence, and a lone backtick is itself', () => {
+  expect(parts('Say `a b`, or `c`.')).toEqual([
+    { text: 'Say ', code: false },
+    { text: 'a b', code: true },
+    { text: ', or ', code: false },
+    { text: 'c', code: true },
+    { text: '.', code: false },
+  ]);
+  expect(parts('a ` b')).toEqual([{ text: 'a ` b', code: false }]);
+  expect(parts('')).toEqual([]);
 });
 
 it('sizes are decimal and have at most one digit behind the point', () => {

@@ -1,5 +1,8 @@
 /** Every text of the window. A language is one file like this one. */
 export const en = {
+  /** How numbers are written in this language. */
+  locale: 'en',
+
   product: 'Tinyforge',
 
   nav: {
@@ -11,12 +14,15 @@ export const en = {
 
   age: {
     exact: 'exact',
+    late: 'late',
     reading: 'reading the engine…',
-    away: (since: string) => `engine away · ${since}`,
+    away: 'engine away',
     denied: 'no permission',
     absent: 'no engine',
     noCore: 'no core',
-    lastTrue: (age: string) => `Last verified ${age}`,
+    /** How old the last verified truth is. */
+    lastExact: (age: string) => `last exact ${age} ago`,
+    lastTrue: (moment: string) => `Last verified ${moment}`,
     label: 'Index',
   },
 
@@ -65,7 +71,19 @@ export const en = {
       acts: 'Actions',
     },
     kinds: { project: 'Projects', stack: 'Stacks', site: 'Sites', foreign: 'Foreign' },
-    states: { running: 'Running', stopped: 'Stopped', attention: 'Needs a look', missing: 'Missing' },
+    states: {
+      running: 'Running',
+      stopped: 'Stopped',
+      attention: 'Needs a look',
+      missing: 'Missing',
+      paused: 'Paused',
+      created: 'Created',
+      restarting: 'Restarting',
+      deploying: 'Deploying',
+      failed: 'Failed',
+      removing: 'Removing',
+      unknown: 'Unknown',
+    },
     kindLabel: 'Kind',
     stateLabel: 'State',
     foreign: 'foreign',
@@ -75,11 +93,15 @@ export const en = {
       shown === all
         ? `${all.toLocaleString('en')} ${all === 1 ? 'container' : 'containers'}`
         : `${shown.toLocaleString('en')} of ${all.toLocaleString('en')}`,
+    /** Said once of all of them, where a word in every row would tell nothing apart. */
+    allForeign: 'all foreign',
     held: (count: number) => `${count} new ${count === 1 ? 'container' : 'containers'}: show`,
     emptyTitle: 'No containers yet',
     emptyText: 'Start one in a terminal and it appears here at once:',
     emptyCommand: 'docker run -d --name hello nginx',
-    unknownTitle: 'No containers to show',
+    unknownTitle: 'Nothing is known of the containers',
+    unknownEngine: 'They appear here by themselves as soon as an engine answers.',
+    unknownCore: 'They appear here by themselves as soon as a core answers.',
     noMatchTitle: 'Nothing matches',
     noMatchText: 'No container fits the filters and the search.',
     clearFilters: 'Clear filters',
@@ -91,25 +113,30 @@ export const en = {
   engine: {
     away: {
       title: 'The engine does not answer',
-      text: (since: string) => `Away since ${since}. What you see is the last verified truth.`,
-      cure: 'Start it again, for example with: sudo systemctl start docker',
+      cure: 'Start it again, for example with `sudo systemctl start docker`.',
     },
     denied: {
       title: 'The engine may not be used by this user',
-      text: 'Its socket is there, and this user has no permission to open it.',
-      cure: 'Add yourself to the docker group, then log in again: sudo usermod -aG docker $USER',
+      text: (endpoint: string) => `Permission is denied at \`${endpoint}\`.`,
+      cure: 'Add yourself to the docker group (`sudo usermod -aG docker $USER`), then log in again.',
+    },
+    unusable: {
+      title: 'Which engine is meant cannot be told',
+      text: (why: string) => `${why}.`,
+      cure: 'Set `DOCKER_HOST`, or choose a context that exists (`docker context ls`).',
     },
     absent: {
       title: 'No engine was found',
-      text: 'None of the usual sockets leads to a Docker or Podman engine.',
-      cure: 'Install Docker Engine or Podman, or point DOCKER_HOST at one. It is picked up by itself.',
+      text: (endpoint: string) => `Nothing answers at \`${endpoint}\`.`,
+      cure: 'Install Docker Engine or Podman, or point `DOCKER_HOST` at one. It is picked up by itself.',
     },
-    heals: 'The window heals by itself once the engine answers.',
+    /** Before the age of what is on the screen. */
+    lastTrue: 'What you see was last verified',
   },
 
   standing: {
     lostTitle: 'The daemon is gone',
-    lostText: 'Reconnecting by itself; what you see is the last known truth.',
+    lostText: 'Reconnecting by itself.',
     versionTitle: 'The daemon has another version',
     versionText: (ours: string) =>
       `This window is version ${ours}. Stop the running daemon, or start a window of its version.`,
@@ -124,15 +151,17 @@ export const en = {
     own: 'runs in this window',
   },
 
+  demo: {
+    pill: 'Demo',
+    why: 'A simulated engine. Nothing you do here touches a real one.',
+  },
+
   home: {
-    system: 'System',
+    system: 'Containers',
     needsYou: 'Needs a look',
     nothing: 'All quiet. Nothing needs you.',
-    notLookedAt: 'No engine has answered: nobody knows how the containers are.',
-    running: 'running',
-    stopped: 'stopped',
+    nothingThen: 'Nothing needed you when it was last looked at.',
     attention: (count: number) => (count === 1 ? 'needs a look' : 'need a look'),
-    allContainers: 'All containers',
     more: (count: number) => `and ${count} more`,
   },
 
@@ -141,11 +170,13 @@ export const en = {
     index: 'Index',
     database: 'Database',
     program: 'Program',
+    verification: 'Verification',
+    verificationText: 'Holds every container of the index against a fresh look at the engine.',
     verify: 'Verify now',
     verifying: 'Verifying…',
     equal: (checked: number) => `Equal: ${checked} held against the engine, no difference.`,
     differs: (count: number) => `${count} ${count === 1 ? 'difference' : 'differences'} found.`,
-    state: { connected: 'connected', away: 'away', denied: 'no permission', absent: 'not found' },
+    connected: 'connected',
     fields: {
       endpoint: 'Endpoint',
       version: 'Version',
@@ -195,7 +226,7 @@ export const en = {
   time: {
     now: 'just now',
     ago: (span: string) => `${span} ago`,
-    never: 'never',
+    milliseconds: (n: string) => `${n} ms`,
     seconds: (n: number) => `${n} s`,
     minutes: (n: number) => `${n} min`,
     hours: (n: number) => `${n} h`,

@@ -6,7 +6,7 @@ const PAGES: Record<string, Page> = {
   '/health': 'health',
 };
 
-/** Where the window is, as its address says after the hash: `#/containers?row=…`. */
+/** Where the window is, as its address says after the hash: `#/containers?row=…` or `?show=…`. */
 export class Route {
   #hash = $state(location.hash);
 
@@ -16,7 +16,12 @@ export class Route {
 
   /** The container that was asked for from outside. */
   get row(): string | null {
-    return new URLSearchParams(this.#hash.split('?')[1] ?? '').get('row');
+    return this.#asked('row');
+  }
+
+  /** The group of containers that was asked for. */
+  get group(): string | null {
+    return this.#asked('show');
   }
 
   /** What was asked for is on the screen; asking for it again is a new wish. */
@@ -33,6 +38,10 @@ export class Route {
     return () => window.removeEventListener('hashchange', follow);
   }
 
+  #asked(what: string): string | null {
+    return new URLSearchParams(this.#hash.split('?')[1] ?? '').get(what);
+  }
+
   get #path(): string {
     return this.#hash.replace(/^#/, '').split('?')[0] || '/';
   }
@@ -42,5 +51,6 @@ export const to = {
   home: '#/',
   containers: '#/containers',
   health: '#/health',
+  group: (group: string) => `#/containers?show=${encodeURIComponent(group)}`,
   container: (row: string) => `#/containers?row=${encodeURIComponent(row)}`,
 };

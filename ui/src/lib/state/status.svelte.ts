@@ -6,12 +6,17 @@ export type Trust = 'exact' | 'late' | 'reading' | 'away' | 'denied' | 'absent' 
 /** A pass runs every 30 s; an index that was verified longer ago than two of them is late. */
 const LATE_MS = 60_000;
 
+/** What the core's simulated engine calls its endpoint. */
+const SIMULATED = 'fake:';
+
 /** How the core, the engine and the index are. */
 export class System {
   #standing = $state.raw<Standing>({ state: 'starting' });
   #status = $state.raw<Status | null>(null);
   /** When the index was last verified, on this window's clock: an age survives a clock that differs. */
   #verifiedAt = $state<number | null>(null);
+  /** When the core started, on the same clock. */
+  #startedAt = $state<number | null>(null);
 
   get standing(): Standing {
     return this.#standing;
@@ -31,16 +36,43 @@ export class System {
     return this.stands && this.#status?.engine.state === 'connected';
   }
 
+  /** Whether an engine is still being looked for: it is called away, and nothing says why. */
+  get seeking(): boolean {
+    const engine = this.#status?.engine;
+    return this.stands && (engine === undefined || (engine.state === 'away' && engine.reason === null));
+  }
+
+  /** Whether the index was ever held against an engine. */
+  get verified(): boolean {
+    return this.#verifiedAt !== null;
+  }
+
+  /** Where what is on the screen is no longer kept true: the moment it last was. Whatever counts stands still there. */
+  get stoodStillAt(): number | null {
+    return this.live ? null : this.#verifiedAt;
+  }
+
+  /** Whether the engine is the simulated one. */
+  get demo(): boolean {
+    return this.#status?.engine.endpoint.startsWith(SIMULATED) ?? false;
+  }
+
   stand(standing: Standing): void {
     this.#standing = standing;
   }
 
   is(status: Status, now: number): void {
     this.#status = status;
+    this.#startedAt = now - status.uptime_s * 1000;
     const age = status.index.age_ms;
     if (age !== null) this.#verifiedAt = now - age;
     else if (status.index.verified_at !== null) this.#verifiedAt = Date.parse(status.index.verified_at);
     else this.#verifiedAt = null;
+  }
+
+  /** How long the core has been up; nothing where none answers. */
+  upFor(now: number): number | null {
+    return this.stands && this.#startedAt !== null ? Math.max(0, now - this.#startedAt) : null;
   }
 
   age(now: number): number | null {
@@ -51,7 +83,7 @@ export class System {
     if (this.#standing.state === 'starting') return 'reading';
     if (!this.stands) return 'no_core';
     const engine = this.#status?.engine.state;
-    if (engine === undefined) return 'reading';
+    if (engine === undefined || this.seeking) return 'reading';
     if (engine !== 'connected') return engine;
     const age = this.age(now);
     if (age === null) return 'reading';

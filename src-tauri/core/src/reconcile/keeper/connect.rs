@@ -54,6 +54,9 @@ impl Keeper {
             return self.load(wanted);
         }
         let another = self.engine_id.as_ref() != Some(&who.id);
+        if another {
+            self.part_from_the_other_engine();
+        }
         self.reload_at = None;
         self.pulse.revision = load.revision;
         self.pulse.containers = u64::try_from(load.rows.len()).unwrap_or(u64::MAX);
@@ -61,8 +64,8 @@ impl Keeper {
         self.claims = load.claims;
         if another {
             info!(engine = %who.id, version = %who.version, rows = self.view.len(), "the engine's index is loaded");
-            self.forget_the_other_engine();
             self.pulse.verified_at = load.verified_at;
+            self.pulse.passes = 0;
             self.verified_written = (self.clock.steady(), load.verified_at);
             self.doubt = Some((Doubt::Boot, load.verified_at));
         }
@@ -73,9 +76,14 @@ impl Keeper {
         }
     }
 
-    pub(super) fn forget_the_other_engine(&mut self) {
+    /// What is known of it is written; what was under way is of no use to the one that answers now.
+    fn part_from_the_other_engine(&mut self) {
+        if let Some(commit) = self.last_words() {
+            let store = self.store.clone();
+            self.tasks.spawn(async move { Wake::Parted(store.commit_index(commit).await) });
+        }
+        self.give_up_looks();
         self.looks = Looks::default();
-        self.under_way.clear();
         self.answers.clear();
         self.observed.clear();
         self.unannounced.clear();
@@ -160,6 +168,7 @@ impl Keeper {
         let attempt = if lasted { None } else { Some(*attempt) };
         info!("the engine is out of reach: {error}");
         self.fetch_marks();
+        self.give_up_looks();
         let doubt = if self.recast_a_shutdown() { Doubt::EngineAway } else { Doubt::Reconnected };
         self.doubt.get_or_insert((doubt, Some(self.last_sign.1)));
         self.pass = None;

@@ -43,12 +43,21 @@ impl Keeper {
         let now = self.clock.steady();
         while self.has_a_free_look() {
             let Some((id, want)) = self.looks.next(now) else { return };
-            self.under_way.insert(id.clone(), want);
-            let (engine, generation) = (Arc::clone(&self.engine), self.generation);
-            self.tasks.spawn(async move {
-                let answer = engine.inspect(&id).await;
-                Wake::Looked(generation, id, answer)
+            self.looks_begun += 1;
+            let (engine, number, looked_at) = (Arc::clone(&self.engine), self.looks_begun, id.clone());
+            let task = self.tasks.spawn(async move {
+                let answer = engine.inspect(&looked_at).await;
+                Wake::Looked(number, looked_at, answer)
             });
+            self.under_way.insert(id, UnderWay { number, want, task });
+        }
+    }
+
+    /// Nothing that was asked over a connection that is lost is waited for: it may hang for as long as a deadline.
+    pub(super) fn give_up_looks(&mut self) {
+        for (id, look) in std::mem::take(&mut self.under_way) {
+            look.task.abort();
+            self.looks.put_back(&id, look.want);
         }
     }
 
@@ -63,27 +72,28 @@ impl Keeper {
 
     pub(super) fn looked(
         &mut self,
-        generation: u64,
+        number: u64,
         id: ContainerId,
         answer: Result<Option<Observed>, EngineError>,
     ) {
-        let Some(want) = self.under_way.remove(&id) else { return };
-        if generation != self.generation && answer.is_err() {
-            return self.looks.retry(&id, want, self.clock.steady());
+        // One that was given up may have been answered all the same.
+        let Some(look) = self.under_way.remove(&id) else { return };
+        if look.number != number {
+            self.under_way.insert(id, look);
+            return;
         }
+        let want = look.want;
         match answer {
             Ok(seen) => {
                 self.sign_of_life();
-                self.observations += 1;
-                let observation = Observation { number: self.observations, at: self.clock.steady() };
-                self.observed.insert(id.clone(), observation);
+                self.observed.insert(id.clone(), Observation { look: number, at: self.clock.steady() });
                 self.answers.push(Answer { id, seen, want });
             }
             Err(error) => {
                 debug!(container = %id, "a look failed: {error}");
                 let away = error.is_away();
                 // One that fails again is its own trouble; the first time it may be the engine's.
-                let pass = want.pass.filter(|_| away && want.failures == 0);
+                let pass = want.pass.filter(|_| away && !self.looks.has_failed(&id));
                 if pass.is_none() {
                     self.no_longer_pending(&id, want.pass);
                 }

@@ -18,7 +18,7 @@ impl Keeper {
             number: self.passes_begun,
             doubt: self.doubt.map(|(doubt, _)| doubt),
             began: now,
-            listing_began: self.observations,
+            listing_began: self.looks_begun,
             confirming: false,
             listed: false,
             pending: [].into(),
@@ -38,11 +38,11 @@ impl Keeper {
             Err(error) => return self.pass_failed(&error),
         };
         self.sign_of_life();
-        let observed = |id: &ContainerId| self.observed.get(id).map_or(0, |seen| seen.number);
+        let observed = |id: &ContainerId| self.observed.get(id).map_or(0, |seen| seen.look);
         match pass.read(&listing, &self.view, observed) {
             Finding::ListAgain => {
                 pass.confirming = true;
-                pass.listing_began = self.observations;
+                pass.listing_began = self.looks_begun;
                 self.pass = Some(pass);
                 self.list();
             }
@@ -51,7 +51,7 @@ impl Keeper {
                     let want = Want { pass: Some(pass.number), doubt: pass.doubt, ..Want::default() };
                     self.looks.want(id, want);
                 }
-                pass.pending.extend(ids.into_iter().filter(|id| !self.looks.is_failing(id)));
+                pass.pending.extend(ids.into_iter().filter(|id| !self.looks.is_stuck(id)));
                 pass.listed = true;
                 self.pass = Some(pass);
                 self.end_pass();

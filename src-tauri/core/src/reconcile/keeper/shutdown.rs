@@ -15,7 +15,7 @@ impl Keeper {
         if volley.is_empty() || anything_alive {
             return false;
         }
-        for (id, want) in self.looks.wants_mut().chain(self.under_way.iter_mut()) {
+        for (id, want) in self.looks.wants_mut() {
             if volley.contains(id) {
                 want.clues.clear();
                 want.doubt = Some(Doubt::EngineAway);

@@ -11,7 +11,8 @@ impl Keeper {
         }
         let Some(engine_id) = self.engine_id.clone() else { return };
         let now = self.clock.now();
-        let answers = std::mem::take(&mut self.answers);
+        let some = if self.one_by_one { self.answers.len().min(1) } else { self.answers.len() };
+        let answers: Vec<Answer> = self.answers.drain(..some).collect();
         let mut writes = vec![];
         let mut settles = vec![];
         let mut unannounced = vec![];
@@ -45,11 +46,11 @@ impl Keeper {
             now,
             verified_at: self.pulse.verified_at,
             writes,
-            seen: seen.clone(),
+            seen,
             gaps: gaps.clone(),
             recasts: recasts.clone(),
         };
-        let (writes_seen, writes_verified) = (!seen.is_empty(), commit.verified_at);
+        let (writes_seen, writes_verified) = (seen.is_some(), commit.verified_at);
         self.committing =
             Some(Batch { engine_id, settles, writes_verified, writes_seen, gaps, recasts, unannounced });
         let store = self.store.clone();
@@ -120,11 +121,12 @@ impl Keeper {
     pub(super) fn committed(&mut self, outcome: Result<u64, StoreError>) {
         let Some(batch) = self.committing.take() else { return };
         if self.engine_id.as_ref() != Some(&batch.engine_id) {
-            return;
+            return parted(outcome);
         }
         match outcome {
             Ok(revision) => {
                 let steady = self.clock.steady();
+                self.one_by_one &= !self.answers.is_empty();
                 self.pulse.revision = revision;
                 self.pulse.containers = u64::try_from(self.view.len()).unwrap_or(u64::MAX);
                 if self.pulse.store_trouble.take().is_some() {
@@ -142,10 +144,17 @@ impl Keeper {
             Err(error) => {
                 self.gaps.splice(0..0, batch.gaps);
                 self.recasts.splice(0..0, batch.recasts);
-                let now = self.clock.steady();
+                let at_fault = matches!(error, StoreError::Conflict(_));
+                let alone = batch.settles.len() == 1;
                 for (id, want) in batch.settles {
-                    self.looks.retry(&id, want, now);
+                    if at_fault && alone {
+                        self.no_longer_pending(&id, want.pass);
+                        self.looks.retry(&id, want, self.clock.steady());
+                    } else {
+                        self.looks.put_back(&id, want);
+                    }
                 }
+                self.one_by_one = at_fault;
                 self.store_failed(&error);
             }
         }
@@ -177,22 +186,9 @@ impl Keeper {
         (old || written.is_none()) && self.pulse.verified_at.is_some() && self.pulse.verified_at != written
     }
 
-    /// `last_seen_at` of the rows that run, when it is time to write it.
-    pub(super) fn seen_rides(&self, due: bool) -> Vec<(RowId, Timestamp)> {
+    /// When the rows that run were last known to run, when it is time to write it.
+    pub(super) fn seen_rides(&self, due: bool) -> Option<Timestamp> {
         let rested = self.clock.steady().saturating_sub(self.seen_written) >= SEEN_RIDES;
-        if due || rested { self.seen() } else { vec![] }
-    }
-
-    pub(super) fn seen(&self) -> Vec<(RowId, Timestamp)> {
-        let Some(verified) = self.pulse.verified_at else { return vec![] };
-        let runs = |state| {
-            matches!(state, crate::rules::container::State::Running | crate::rules::container::State::Paused)
-        };
-        let older = |seen: Option<Timestamp>| seen.is_none_or(|seen| seen < verified);
-        self.view
-            .rows()
-            .filter(|row| runs(row.facts.state) && older(row.last_seen_at))
-            .map(|row| (row.id.clone(), verified))
-            .collect()
+        self.pulse.verified_at.filter(|_| due || rested)
     }
 }
