@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use harness::engine::{IMAGE, RealEngine};
 use harness::sandbox::Sandbox;
@@ -190,22 +190,34 @@ impl SmallDisk {
     }
 
     fn only_read(&self) {
-        system("umount", &[&self.mounted().display().to_string()]);
+        self.unmount();
         self.mount("loop,ro");
     }
 
     /// Checked and mounted anew.
     fn mend(&self) {
-        system("umount", &[&self.mounted().display().to_string()]);
+        self.unmount();
         // 1 says that it mended something.
-        let checked =
-            Command::new("e2fsck").args(["-f", "-y", &self.image()]).output().expect("e2fsck is there");
-        assert!(matches!(checked.status.code(), Some(0 | 1)), "{checked:?}");
+        let mended = |checked: &Output| matches!(checked.status.code(), Some(0 | 1));
+        until("checked", || mended(&ran("e2fsck", &["-f", "-y", &self.image()])));
         self.mount("loop,errors=remount-ro");
     }
 
     fn mount(&self, options: &str) {
-        system("mount", &["-o", options, &self.image(), &self.mounted().display().to_string()]);
+        let args = ["-o", options, &self.image(), &self.mounted().display().to_string()];
+        until("mounted", || ran("mount", &args).status.success());
+    }
+
+    /// Until the system has let go of it. A container that is being made beside this test has a view of all mounts for a
+    /// moment, and what is mounted while it looks is the disk as it was.
+    fn unmount(&self) {
+        until("unmounted", || ran("umount", &[&self.mounted().display().to_string()]).status.success());
+        let image = self.image();
+        let backs = |device: fs::DirEntry| {
+            let file = fs::read_to_string(device.path().join("loop/backing_file"));
+            file.is_ok_and(|file| file.trim() == image)
+        };
+        until("let go of", || !fs::read_dir("/sys/block").unwrap().flatten().any(backs));
     }
 
     fn image(&self) -> String {
@@ -252,8 +264,12 @@ fn sweep() {
 }
 
 fn system(program: &str, args: &[&str]) {
-    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    let ran = Command::new(program).args(args).env("PATH", path).output();
-    let ran = ran.unwrap_or_else(|error| panic!("{program} is not there: {error}"));
+    let ran = ran(program, args);
     assert!(ran.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+fn ran(program: &str, args: &[&str]) -> Output {
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let output = Command::new(program).args(args).env("PATH", path).output();
+    output.unwrap_or_else(|error| panic!("{program} is not there: {error}"))
 }
