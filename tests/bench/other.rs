@@ -7,7 +7,6 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use harness::engine::{IMAGE, RealEngine};
-use jiff::Timestamp;
 use serde_json::Value;
 use tinyforge_core::rules::ids::ContainerId;
 
@@ -59,16 +58,12 @@ impl Other {
         serde_json::from_slice(&self.call("GET", &format!("/containers/{id}/json"), "")).expect("a document")
     }
 
-    /// The engine's time of the container's first death after a moment.
-    pub fn died_at(&mut self, id: &ContainerId, after: Timestamp) -> Timestamp {
-        let moment = |t: Timestamp| format!("{}.{:09}", t.as_second(), t.subsec_nanosecond());
-        let filters = format!("%7B%22container%22%3A%5B%22{id}%22%5D%2C%22event%22%3A%5B%22die%22%5D%7D");
-        let (since, until) = (moment(after), moment(Timestamp::now()));
-        let told = self.call("GET", &format!("/events?since={since}&until={until}&filters={filters}"), "");
-        let mut events = serde_json::Deserializer::from_slice(&told).into_iter::<Value>();
-        let event = events.next().expect("the engine told of a death").expect("an event is a document");
-        let nanos = event["timeNano"].as_i64().expect("an event has a time");
-        Timestamp::from_nanosecond(i128::from(nanos)).expect("a time")
+    /// Waits for the container's end, and returns when the engine has told in an inspect that it does not run: it
+    /// announces a death first, clears up behind it, and keeps whoever asks waiting until it has.
+    pub fn told_dead(&mut self, id: &ContainerId) -> Instant {
+        self.call("POST", &format!("/containers/{id}/wait?condition=not-running"), "");
+        assert_eq!(self.inspect(id)["State"]["Running"], false, "it does not run");
+        Instant::now()
     }
 
     /// The body of an answer that must be a good one.
