@@ -142,7 +142,7 @@ fn without_a_tray_closing_asks_and_a_second_start_brings_the_window_back() {
 
     screen.click_the_cross(screen.wait_for(TITLE));
     page.until_it_says("Close the window?");
-    page.click("//button[contains(., 'Keep running')]");
+    page.click_away("//button[contains(., 'Keep running')]");
     screen.wait_for_none(TITLE);
     assert_eq!(desktop.processes("tinyforge-app").len(), 1, "it goes on without a window");
 

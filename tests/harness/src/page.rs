@@ -49,6 +49,20 @@ impl Page {
         }
     }
 
+    /// A click with which the window goes away, and often the driver's answer with it: what came of it is the screen's to
+    /// say.
+    pub fn click_away(&self, xpath: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while let Err(reason) = self.try_click(xpath) {
+            let lives = self.post("/execute/sync", &json!({ "script": "return true", "args": [] })).is_ok();
+            if !lives {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{xpath} cannot be clicked: {reason}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn try_click(&self, xpath: &str) -> Result<(), String> {
         let found = self.post("/element", &json!({ "using": "xpath", "value": xpath }))?;
         let element = found[ELEMENT].as_str().unwrap_or_default();
