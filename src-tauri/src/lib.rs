@@ -11,6 +11,7 @@ mod hearing;
 mod link;
 mod log;
 mod preflight;
+mod renderer;
 mod tray;
 mod window;
 
@@ -42,6 +43,8 @@ pub fn run() -> ExitCode {
 }
 
 fn start() -> Result<i32, Box<dyn std::error::Error>> {
+    // First of all: it may start the program anew.
+    renderer::choose();
     preflight::check()?;
     home::create_privately();
     let home = Home::from_environment()?;
