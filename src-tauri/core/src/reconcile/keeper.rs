@@ -102,6 +102,12 @@ enum Connection {
     Subscribing {
         attempt: u32,
     },
+    /// It is asked once more who answers: another engine may have come before the stream that would tell of it was open.
+    Confirming {
+        reader: AbortHandle,
+        asked: AbortHandle,
+        attempt: u32,
+    },
     Connected {
         reader: AbortHandle,
         attempt: u32,
