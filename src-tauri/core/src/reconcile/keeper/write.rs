@@ -36,6 +36,11 @@ impl Keeper {
         let nothing = writes.is_empty() && self.gaps.is_empty() && self.recasts.is_empty() && !due;
         if nothing {
             settles.into_iter().for_each(|(id, want)| self.settle(&id, want));
+            self.one_by_one &= !self.answers.is_empty();
+            // Where one at a time is planned nobody would wake us for the next.
+            if !self.answers.is_empty() {
+                self.commit();
+            }
             return;
         }
         let seen = self.seen_rides(due);
