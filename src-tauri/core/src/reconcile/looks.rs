@@ -104,10 +104,12 @@ impl Looks {
     pub(super) fn want(&mut self, id: &ContainerId, want: Want) {
         let place = match self.wanted.get_mut(id) {
             Some(known) => {
-                let urgent = want.is_urgent();
+                let (urgent, doubted) = (want.is_urgent(), want.doubt.is_some());
                 known.want.merge(want);
                 match known.place {
                     Place::Patient | Place::Resting(_) if urgent => Place::Urgent,
+                    // What kept it from being answered may be over.
+                    Place::Resting(_) if doubted => Place::Patient,
                     Place::Urgent | Place::Patient | Place::Paced(_) | Place::Resting(_) | Place::Behind => {
                         return;
                     }
@@ -392,6 +394,19 @@ mod tests {
         assert!(looks.next(Duration::from_millis(10)).is_none());
         let (_, want) = looks.next(EXPLANATION).expect("at last without");
         assert_eq!(want.explained_by, Some(EXPLANATION), "the wait is not prolonged");
+    }
+
+    #[test]
+    fn after_a_doubt_what_failed_before_is_looked_at_at_once() {
+        let mut looks = Looks::default();
+        looks.want(&id("a"), event());
+        let (a, want) = looks.next(Duration::ZERO).unwrap();
+        looks.retry(&a, want, Duration::ZERO);
+        looks.want(&a, Want { pass: Some(1), ..Want::default() });
+        assert!(looks.next(Duration::ZERO).is_none(), "a pass in its turn waits with it");
+        let doubted = Want { pass: Some(2), doubt: Some(Doubt::Reconnected), ..Want::default() };
+        looks.want(&a, doubted);
+        assert!(looks.next(Duration::ZERO).is_some());
     }
 
     #[test]
