@@ -8,6 +8,7 @@
 //! Time is tokio's, so a paused runtime plays hours in milliseconds; chance is seeded, so a story can be told again.
 //! A contract test holds this world and a real engine to the same promises.
 
+mod by_hand;
 mod demo;
 mod spec;
 mod world;
@@ -21,6 +22,7 @@ use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+pub use by_hand::Overheard;
 pub use demo::DemoLife;
 pub use spec::{OnTerm, RestartPolicy, Spec, Weather};
 
