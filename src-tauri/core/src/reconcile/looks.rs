@@ -12,6 +12,7 @@ use super::watch::CLUES;
 use crate::rules::cause::{Clue, Doubt};
 use crate::rules::ids::ContainerId;
 use crate::rules::pace::Pace;
+use crate::rules::planted::{self as fault, Bug};
 
 /// Why a container is looked at, and who waits for it.
 #[derive(Debug, Default)]
@@ -102,6 +103,9 @@ enum Place {
 
 impl Looks {
     pub(super) fn want(&mut self, id: &ContainerId, want: Want) {
+        if fault::is(Bug::AMarkDuringALookIsLost) && self.under_way.contains(id) {
+            return;
+        }
         let place = match self.wanted.get_mut(id) {
             Some(known) => {
                 let (urgent, doubted) = (want.is_urgent(), want.doubt.is_some());
@@ -177,6 +181,11 @@ impl Looks {
     /// When the first of those that wait may be looked at.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.waiting.keys().next().copied()
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn is_under_way(&self, id: &ContainerId) -> bool {
+        self.under_way.contains(id)
     }
 
     pub(super) fn under_way(&self) -> usize {

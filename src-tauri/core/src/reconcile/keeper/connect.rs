@@ -53,7 +53,7 @@ impl Keeper {
 
     /// Whether it is this engine whose index is loaded.
     fn is_watched(&self, who: &EngineIdentity) -> bool {
-        self.engine_id.as_ref().is_some_and(|id| *id == who.id)
+        self.engine_id.as_ref().is_some_and(|id| *id == who.id || fault::is(Bug::AnotherEngineIsNotNoticed))
     }
 
     pub(super) fn load(&mut self, who: EngineIdentity) {
@@ -137,6 +137,8 @@ impl Keeper {
         let Connection::Subscribing { attempt } = self.connection else { return };
         self.sign_of_life();
         self.generation += 1;
+        #[cfg(feature = "simulation")]
+        let stream = planted::behind_the_store(stream, &self.store);
         let (marks, clock, generation) = (Arc::clone(&self.marks), Arc::clone(&self.clock), self.generation);
         let reader = self.tasks.spawn(async move {
             let why = watch::read(stream, &marks, &clock).await;
@@ -148,7 +150,9 @@ impl Keeper {
 
     fn connected(&mut self, reader: AbortHandle, attempt: u32) {
         self.connection = Connection::Connected { reader, attempt, since: self.clock.steady() };
-        self.next_pass = self.clock.steady();
+        if !fault::is(Bug::NoPassAfterAReconnect) {
+            self.next_pass = self.clock.steady();
+        }
         self.pass = None;
         self.doubt.get_or_insert((Doubt::Reconnected, Some(self.last_sign.1)));
         self.set_link(Link::Connected);
@@ -188,7 +192,7 @@ impl Keeper {
     }
 
     pub(super) fn stream_ended(&mut self, generation: u64, why: &str) {
-        if generation != self.generation {
+        if generation != self.generation || fault::is(Bug::ABrokenStreamIsNotNoticed) {
             return;
         }
         let error = EngineError::Broken {
