@@ -13,10 +13,12 @@ CLI_PACKAGES=(build-essential git)
 BUILD_PACKAGES=("${CLI_PACKAGES[@]}" pkg-config libwebkit2gtk-4.1-dev libdbus-1-dev)
 # The window's own: the tray's library is opened at run time, the bus carries tray and notifications.
 RUN_PACKAGES=(libayatana-appindicator3-1 dbus fonts-dejavu-core)
-# Beside a screen, a bus and a driver for the window: what a real engine and its containers are made of.
+# Beside a screen, a bus and a driver for the window: what a real engine and its containers are made of, and what makes
+# real faults: of calls to the system, of disks, of clocks.
 TEST_PACKAGES=(
   xvfb xauth webkit2gtk-driver dunst imagemagick xdotool x11-utils libglib2.0-bin
   iptables iproute2 busybox-static shellcheck
+  strace e2fsprogs libfaketime
 )
 DEMO_PACKAGES=(busybox-static)
 ICON_PACKAGES=(librsvg2-bin)

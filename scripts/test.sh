@@ -64,10 +64,12 @@ starts_an_engine() {
   grep -rqs RealEngine "$sources"
 }
 
-# Suites that measure an engine or look at a screen run one test at a time.
+# Suites that measure an engine or look at a screen run one test at a time. Those of faults wait most of their time; what
+# they measure they measure alone.
 threads_for() {
   case $1 in
     */tests/docker/* | */tests/window/*) echo 1 ;;
+    */tests/faults/*) echo 4 ;;
     *) nproc ;;
   esac
 }
@@ -100,9 +102,10 @@ prepare_or_count() {
   exit 1
 }
 
-# The engines of the suites below tests/docker and tests/window, unpacked below target/.
+# The engines of the suites below tests/docker and tests/window, and an ssh before them, unpacked below target/.
 engines() {
   local release
+  step check "ssh" flock scripts/ssh.sh scripts/ssh.sh
   for release in "$@"; do
     step check "engine: $release" flock scripts/engine.sh scripts/engine.sh "$release"
   done
@@ -121,7 +124,7 @@ checks() {
 everything() {
   checks
   step vitest "ui: vitest" npm --prefix ui run --silent test
-  engines own next
+  engines own next podman
   # Built once for all: some suites start these programs.
   step check "build" cargo build --workspace --bins --quiet
   step cargo "unit tests" cargo test --workspace --lib --bins --no-fail-fast
@@ -133,7 +136,7 @@ everything() {
 # only PATTERN…: the targets whose name or folder is named.
 only() {
   local name path wanted found
-  engines own next
+  engines own next podman
   step check "build" cargo build --workspace --bins --quiet
   for wanted in "$@"; do
     found=no

@@ -7,7 +7,7 @@ use serde_json::Value;
 use harness::sandbox::{Ran, Running, Sandbox};
 
 /// Every command that only reads, and the code it leaves with where there is no engine.
-const READING: &[(&[&str], i32)] = &[
+pub const READING: &[(&[&str], i32)] = &[
     (&["status"], 0),
     (&["ps"], 0),
     (&["ps", "--all"], 0),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::alone::READING;
 use crate::demo;
 use harness::sandbox::{PATIENCE, Running, Sandbox};
 
@@ -99,14 +100,51 @@ fn it_is_found_whatever_the_runtime_folder_of_the_one_who_asks() {
 }
 
 #[test]
-fn a_frozen_daemon_is_told_and_not_waited_for() {
-    let sandbox = Sandbox::new();
+fn beside_a_frozen_daemon_reading_does_without_it_and_says_so() {
+    let sandbox = Sandbox::used();
     let daemon = sandbox.serve(&[]);
     daemon.signal(Signal::STOP);
-    let ran = sandbox.run(&["status"]).exits(1).says_nothing().tells("frozen");
-    assert!(ran.took < PATIENCE / 2, "{ran:?}");
+    let before = sandbox.files();
+    let pid = format!("pid {}", daemon.pid());
+    for (args, code) in READING {
+        let ran = sandbox.run(args).exits(*code).tells("does not answer").tells(&pid).tells("kill -CONT");
+        assert!(ran.took < PATIENCE / 4, "{ran:?}");
+    }
+    sandbox.run(&["status"]).exits(0).says(&format!("the daemon with {pid} does not answer"));
+    sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9");
+    let findings = sandbox.run(&["doctor", "--json"]).exits(1).json();
+    assert_eq!(
+        (&findings[0]["part"], &findings[0]["state"]),
+        (&"daemon".into(), &"fail".into()),
+        "{findings:#}"
+    );
+    assert!(findings[0]["cure"].as_str().unwrap().contains("kill -CONT"), "{findings:#}");
+    assert!(sandbox.files() == before, "nothing is written beside it");
+
     daemon.signal(Signal::CONT);
-    sandbox.run(&["status"]).exits(0).says(&format!("pid {}", daemon.pid()));
+    sandbox.run(&["status"]).exits(0).says(&format!("pid {}", daemon.pid())).says("up ");
+}
+
+#[test]
+fn a_frozen_daemon_keeps_its_folder_and_what_acts_says_how_to_get_it_back() {
+    let sandbox = Sandbox::used();
+    let daemon = sandbox.serve(&[]);
+    daemon.signal(Signal::STOP);
+    let pid = daemon.pid();
+    for args in [
+        &["start", "nobody"][..],
+        &["stop", "nobody"],
+        &["restart", "nobody"],
+        &["settings", "set", "stale_threshold_days", "5"],
+        &["backup", "create"],
+    ] {
+        let ran = sandbox.run(args).exits(1).says_nothing().tells("does not answer");
+        let ran = ran.tells(&format!("kill -CONT {pid}")).tells(&sandbox.home().display().to_string());
+        assert!(ran.took < PATIENCE / 4, "{ran:?}");
+    }
+    sandbox.run(&["serve"]).exits(1).says_nothing().tells(&pid.to_string());
+    daemon.signal(Signal::CONT);
+    sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9").tells_nothing();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use harness::sandbox::{PATIENCE, Running, Sandbox};
+use harness::wire::ask;
 
 /// A demo, and a sandbox that sees its folder.
 struct Demo {
@@ -235,6 +236,43 @@ fn the_index_can_be_seen_as_it_was() {
     assert_eq!(state_at(stopped_at), Some("stopped".into()));
     assert_eq!(state_at(stopped_at - Duration::from_micros(1)), Some("running".into()));
     demo.sandbox.run(&["at", "now"]).exits(0).says("shop-cache-1").says("as of");
+}
+
+/// The demo is a whole engine: whoever knows its socket acts on it as on any other.
+#[test]
+fn the_demos_engine_can_be_acted_on_from_outside_and_goes_with_it() {
+    let mut demo = Demo::start();
+    let status = demo.sandbox.run(&["status", "--json"]).exits(0).json();
+    let endpoint = status["engine"]["endpoint"].as_str().unwrap();
+    assert!(demo.daemon.greeting.contains(endpoint), "{} and {}", demo.daemon.greeting, endpoint);
+    let socket = PathBuf::from(endpoint.strip_prefix("unix://").unwrap());
+    assert_eq!(ask(&socket, "GET /_ping", "").body, "OK");
+    assert_eq!(ask(&socket, "POST /containers/shop-cache-1/stop", "").status, 204);
+    let deadline = Instant::now() + PATIENCE;
+    while demo.steady()["state"] != "stopped" {
+        assert!(Instant::now() < deadline, "a stop from outside is never seen");
+    }
+    let history = demo.sandbox.run(&["history", "shop-cache-1", "--json"]).exits(0).json();
+    let stop = history.as_array().unwrap().iter().rfind(|entry| entry["to"] == "stopped").unwrap();
+    assert_ne!(stop["cause"], "own", "{history:#}");
+    demo.daemon.signal(Signal::TERM);
+    assert_eq!(demo.daemon.ends(), Some(0));
+    assert!(!socket.parent().unwrap().exists(), "the socket's folder goes with the demo");
+}
+
+#[test]
+fn of_the_time_before_the_first_look_it_is_said_that_nothing_is_known() {
+    let demo = Demo::start();
+    let before = demo.sandbox.run(&["at", "1h", "--json"]).exits(0).tells("nothing is known before").json();
+    assert_eq!(
+        (&before["gap"]["from"], &before["gap"]["reason"]),
+        (&Value::Null, &"before_first_look".into())
+    );
+    let now = demo.sandbox.run(&["at", "now", "--json"]).exits(0).tells_nothing().json();
+    assert_eq!(now["gap"], Value::Null, "{now:#}");
+    let nowhere = Sandbox::new();
+    let never = nowhere.run(&["at", "1h", "--json"]).exits(0).tells("nothing is known").json();
+    assert_eq!(never["gap"]["reason"], "never_looked", "{never:#}");
 }
 
 #[test]

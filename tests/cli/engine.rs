@@ -150,7 +150,7 @@ fn engine_state(sandbox: &Sandbox) -> String {
 }
 
 #[track_caller]
-fn until(what: &str, condition: impl Fn() -> bool) {
+pub fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "it never comes to this: {what}");

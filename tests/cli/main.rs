@@ -8,5 +8,7 @@ mod alone;
 mod daemon;
 mod demo;
 mod engine;
+mod others;
 mod output;
+mod ssh;
 mod usage;

@@ -1,6 +1,6 @@
 //! The guard of a real engine keeps its word: the engine serves, survives its stories, and leaves nothing behind.
 
-use harness::engine::{IMAGE, RealEngine};
+use harness::engine::{IMAGE, RealEngine, Release};
 
 #[test]
 fn an_engine_leaves_nothing_behind_however_it_ended() {
@@ -16,6 +16,19 @@ fn an_engine_leaves_nothing_behind_however_it_ended() {
     engine.docker(&["pause", paused.as_str()]).ok();
     engine.kill9();
     assert!(!traces.leftovers().is_empty(), "a killed engine leaves its containers running");
+    drop(engine);
+    assert_eq!(traces.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn podmans_service_goes_with_all_that_it_started() {
+    let engine = RealEngine::start_release(Release::Podman);
+    let traces = engine.traces();
+    engine.docker(&["network", "create", "net"]).ok();
+    engine.run(&["--network", "net", "-p", "127.0.0.1::8080", "-v", "/data", IMAGE]);
+    let paused = engine.run(&[IMAGE]);
+    engine.docker(&["pause", paused.as_str()]).ok();
+    assert!(!traces.leftovers().is_empty(), "it is there");
     drop(engine);
     assert_eq!(traces.leftovers(), Vec::<String>::new());
 }

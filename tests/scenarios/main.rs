@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod causes;
+mod health;
 mod identity;
 mod missing;
 mod quiet;

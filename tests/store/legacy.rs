@@ -141,6 +141,12 @@ async fn everything_known_of_the_earlier_design_is_carried_over() {
     assert_eq!(i5.facts.state, State::Unknown);
     let i6 = by_legacy(rows, "i6");
     assert_eq!(i6.container_id, None, "one container is one row's, the newer one's");
+    assert_eq!(
+        i6.facts.state,
+        State::Missing,
+        "and what has none cannot be stopped: nobody could look at it"
+    );
+    assert_eq!(i6.missing_since, Some(i6.created_at));
     let site = rows.iter().find(|r| r.id.as_str() == "w1:site").unwrap();
     assert_eq!((site.facts.state, site.legacy_instance_id.as_deref()), (State::Running, None));
 

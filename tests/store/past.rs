@@ -86,6 +86,7 @@ async fn the_index_is_shown_as_it_stood_at_any_moment() {
         assert_eq!(told, *expected, "at {second}");
         assert_eq!(then.gap.is_some(), (32..35).contains(second), "at {second}");
         assert_eq!(then.verified_until, Some(at(70)));
+        assert_eq!(then.known_from, Some(at(10)), "the first commit of this engine");
     }
     assert!(store.index_at(&engine(), at(33)).await.unwrap().gap.is_some());
     assert!(store.index_at(&engine(), at(35)).await.unwrap().gap.is_none(), "a gap ends where it ends");

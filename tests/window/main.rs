@@ -2,20 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod desktop;
-mod page;
-mod screen;
-mod tray;
-
 use std::io::Write as _;
 use std::os::unix::net::UnixListener;
 
+use harness::desktop::{Desktop, until};
 use harness::engine::{IMAGE, RealEngine};
+use harness::tray::Tray;
 use serde_json::json;
 use tinyforge_core::control::protocol::{FromDaemon, Hello, encode};
-
-use crate::desktop::{Desktop, until};
-use crate::tray::Tray;
 
 /// The window's title.
 const TITLE: &str = "Tinyforge";

@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use tinyforge_core::app::{self, App};
-use tinyforge_core::control::client::{Client, Face};
+use tinyforge_core::control::client::{Client, Face, HELLO_DEADLINE, Reach, SilentDaemon};
 use tinyforge_core::control::commands::{Command, Nature};
 use tinyforge_core::control::shapes::{ApiError, ErrorCode};
 use tinyforge_core::home::{Home, HomeError};
 
+use crate::output::tell;
+use crate::render::Host;
+
 /// How long a command that acts waits for another one to be done with the data folder.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a reading command waits for a daemon's hello. It can do without: what it then finds by itself is as true.
+const READING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who answers.
 pub struct Reached {
@@ -19,8 +25,8 @@ pub struct Reached {
 
 enum Who {
     Daemon(Client),
-    /// The engine is watched from memory; nothing is written.
-    Observer,
+    /// The engine is watched from memory; nothing is written. A daemon may be there all the same and not answer.
+    Observer(Option<SilentDaemon>),
     /// This process holds the data folder until it is done.
     InPlace(App),
 }
@@ -29,15 +35,22 @@ impl Reached {
     /// For commands of that nature.
     pub async fn by(nature: Nature) -> Result<Self, ApiError> {
         let home = home()?;
-        if let Some(client) = Client::connect(&home).await? {
-            return Ok(Self::daemon(client));
-        }
-        match nature {
-            Nature::Reads | Nature::NeedsEngine => {
-                Ok(Self { face: Face::Local(app::observe(&home).await?), who: Who::Observer })
+        let reads = matches!(nature, Nature::Reads | Nature::NeedsEngine);
+        match Client::reach(&home, if reads { READING_PATIENCE } else { HELLO_DEADLINE }).await? {
+            Reach::Daemon(client) => Ok(Self::daemon(client)),
+            Reach::Nobody if reads => Self::observing(&home, None).await,
+            Reach::Nobody => Self::in_place(home).await,
+            Reach::Silent(daemon) if reads => {
+                tell(&format!("{}. {} This is seen without it.", daemon.text, daemon.cure()));
+                Self::observing(&home, Some(daemon)).await
             }
-            Nature::Acts => Self::in_place(home).await,
+            Reach::Silent(daemon) => Err(daemon.into()),
         }
+    }
+
+    async fn observing(home: &Home, silent: Option<SilentDaemon>) -> Result<Self, ApiError> {
+        let desk = app::observe(home, silent.clone()).await?;
+        Ok(Self { face: Face::Local(desk), who: Who::Observer(silent) })
     }
 
     async fn in_place(home: Home) -> Result<Self, ApiError> {
@@ -55,11 +68,12 @@ impl Reached {
         Self { face: Face::Remote(client.clone()), who: Who::Daemon(client) }
     }
 
-    /// The daemon's version; `None` where this process answers.
-    pub fn daemon_version(&self) -> Option<&str> {
+    /// For the first line of the status.
+    pub fn host(&self) -> Host<'_> {
         match &self.who {
-            Who::Daemon(client) => Some(&client.daemon().version),
-            Who::Observer | Who::InPlace(_) => None,
+            Who::Daemon(client) => Host::Daemon { version: &client.daemon().version },
+            Who::Observer(Some(daemon)) => Host::SilentDaemon { pid: daemon.pid },
+            Who::Observer(None) | Who::InPlace(_) => Host::Nobody,
         }
     }
 
@@ -71,7 +85,7 @@ impl Reached {
     pub async fn leave(self) {
         match self.who {
             Who::InPlace(app) => app.stop().await,
-            Who::Daemon(_) | Who::Observer => {}
+            Who::Daemon(_) | Who::Observer(_) => {}
         }
     }
 }

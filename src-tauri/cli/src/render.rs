@@ -132,15 +132,28 @@ fn published(port: &Port) -> Option<String> {
     Some(format!("{host}:{host_port}→{}{protocol}", port.container_port))
 }
 
-/// The first line says who answers; `None` where no daemon runs.
-pub fn status(status: &Status, daemon: Option<&str>, view: &View) -> String {
-    let mut lines = vec![daemon.map_or_else(
-        || format!("tinyforge {}, no daemon runs (start one with: tinyforge serve)", plain(&status.version)),
-        |version| {
+/// Whether a daemon holds the data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host<'a> {
+    Daemon { version: &'a str },
+    SilentDaemon { pid: Option<u32> },
+    Nobody,
+}
+
+/// The first line says who answers.
+pub fn status(status: &Status, host: Host<'_>, view: &View) -> String {
+    let ours = plain(&status.version);
+    let mut lines = vec![match host {
+        Host::Daemon { version } => {
             let up = span(status.uptime_s);
             format!("tinyforge {}, daemon with pid {}, up {up}", plain(version), status.pid)
-        },
-    )];
+        }
+        Host::SilentDaemon { pid } => {
+            let which = pid.map_or_else(String::new, |pid| format!(" with pid {pid}"));
+            format!("tinyforge {ours}, the daemon{which} does not answer")
+        }
+        Host::Nobody => format!("tinyforge {ours}, no daemon runs (start one with: tinyforge serve)"),
+    }];
     let mut part = |name: &str, text: String| lines.push(format!("{name:<10}{text}"));
     part("engine", engine(&status.engine, view));
     let index = &status.index;
@@ -160,7 +173,7 @@ pub fn status(status: &Status, daemon: Option<&str>, view: &View) -> String {
         "",
         format!(
             "{}{pass}, {}, {}",
-            if index.passes == 1 { "1 pass".to_owned() } else { format!("{} passes", index.passes) },
+            count(index.passes, "pass"),
             count(index.events, "event"),
             count(index.divergences, "divergence"),
         ),
@@ -226,10 +239,15 @@ fn listener(address: Option<&str>, enabled: bool, state: &str) -> String {
     }
 }
 
-/// What standard error says where an answer comes from an index that the engine does not confirm at the moment.
+/// What standard error says where an answer comes from an index that the engine does not confirm at the moment, or that
+/// stands still because it cannot be written.
 pub fn age(status: &Status, now: Timestamp) -> Option<String> {
     if status.engine.state == EngineState::Connected {
-        return None;
+        let trouble = status.database.note.as_deref().filter(|_| !status.database.ok)?;
+        return Some(format!(
+            "{}. This is the index as it was last written.",
+            plain(trouble).trim_end_matches('.')
+        ));
     }
     let shown = status.index.verified_at.map_or_else(
         || "The index was never verified".to_owned(),
@@ -360,12 +378,23 @@ pub fn index_at(index: &IndexAt, view: &View) -> String {
 /// What standard error says of a moment that nobody watched.
 pub fn gap(index: &IndexAt, zone: &TimeZone) -> Option<String> {
     let gap = index.gap.as_ref()?;
-    Some(format!(
-        "nothing was verified from {} to {} ({}): what is shown is what was known before",
-        clock(gap.from, zone),
-        clock(gap.to, zone),
-        plain(&gap.reason),
-    ))
+    let to = clock(gap.to, zone);
+    let Some(from) = gap.from else {
+        return Some(match gap.reason.as_str() {
+            "never_looked" => "no engine has been looked at yet: nothing is known".to_owned(),
+            _ => format!(
+                "nothing is known before {to}, when this engine was first looked at: what is shown is worked out from what was found then"
+            ),
+        });
+    };
+    let why = match gap.reason.as_str() {
+        "not_running" => "tinyforge was not running".to_owned(),
+        "engine_away" => "the engine was away".to_owned(),
+        "asleep" => "the machine was asleep".to_owned(),
+        other => plain(other),
+    };
+    let from = clock(from, zone);
+    Some(format!("nothing was verified from {from} to {to} ({why}): what is shown is what was known before"))
 }
 
 pub fn acted(list: &[Acted]) -> String {

@@ -122,7 +122,7 @@ async fn status(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
     let reached = Reached::by(Nature::Reads).await?;
     let status = reached.call(command::GetStatus {}).await?;
-    print(&output, &status, |view| render::status(&status, reached.daemon_version(), view))?;
+    print(&output, &status, |view| render::status(&status, reached.host(), view))?;
     render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));
     reached.leave().await;
     Ok(Outcome::Done)

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use tinyforge_core::control::words::{bytes, count, milliseconds, span};
+
 /// The same text without anything that steers a terminal or turns the reading direction: names, labels and the
 /// engine's own words come from others. Control characters become their visible pictures.
 #[must_use]
@@ -41,51 +43,10 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The largest whole unit: `4 s`, `3 min`, `5 h`, `2 d`.
-#[must_use]
-pub fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h", seconds / 3600),
-        _ => format!("{} d", seconds / 86_400),
-    }
-}
-
 /// The clock's time in the user's zone, with the day.
 #[must_use]
 pub fn clock(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-#[must_use]
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-    let mut size = count as f64;
-    let mut unit = "B";
-    for larger in UNITS {
-        if size < 999.5 {
-            break;
-        }
-        size /= 1000.0;
-        unit = larger;
-    }
-    if size < 9.95 { format!("{size:.1} {unit}") } else { format!("{size:.0} {unit}") }
-}
-
-#[must_use]
-pub fn milliseconds(count: f64) -> String {
-    if count < 9.95 { format!("{count:.1} ms") } else { format!("{count:.0} ms") }
-}
-
-/// `1 row`, `2 rows`.
-#[must_use]
-pub fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 #[cfg(test)]
@@ -129,24 +90,6 @@ mod tests {
         ];
         for (then, expected) in cases {
             assert_eq!(ago(then.parse().unwrap(), now), expected, "{then}");
-        }
-    }
-
-    #[test]
-    fn sizes_have_two_digits_and_a_unit() {
-        let cases = [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1000, "1.0 kB"),
-            (9949, "9.9 kB"),
-            (9950, "10 kB"),
-            (123_456, "123 kB"),
-            (999_600, "1.0 MB"),
-            (5_000_000_000, "5.0 GB"),
-            (u64::MAX, "18446744 TB"),
-        ];
-        for (count, expected) in cases {
-            assert_eq!(bytes(count), expected);
         }
     }
 }

@@ -10,15 +10,16 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 use crate::clock::{Clock, SharedClock, SystemClock};
+use crate::control::client::SilentDaemon;
 use crate::control::protocol::Desk;
 use crate::control::server::Server;
 use crate::control::shapes::{ApiError, Backup, ErrorCode};
 use crate::control::{Control, ControlParts};
-use crate::docker::fake::FakeEngine;
+use crate::docker::fake::Demo;
 use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
-use crate::jobs::{self, Jobs};
+use crate::jobs::{self, Board, Jobs};
 use crate::reconcile::{Link, OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use crate::store::{Happening, Store, StoreError};
 
@@ -36,7 +37,7 @@ pub enum EngineChoice {
     /// `DOCKER_HOST`, the Docker context, or the first of the usual sockets; sought anew whenever none answers.
     #[default]
     Discover,
-    /// The fake engine with a life of its own.
+    /// The fake engine, with a life of its own and behind a socket of its own.
     Demo,
     /// One that the caller brings.
     Given(SharedEngine),
@@ -50,9 +51,18 @@ pub struct AppOptions {
 /// The running core.
 pub struct App {
     control: Control,
+    board: Board,
     core: Core,
     server: Option<Server>,
     jobs: Option<Jobs>,
+}
+
+/// What this process is to the data folder.
+enum Role {
+    /// It holds the folder and writes.
+    Keeper,
+    /// It only looks, beside a daemon that does not answer or where none runs.
+    Observer(Option<SilentDaemon>),
 }
 
 /// The store, the engine and what keeps the one true to the other.
@@ -61,8 +71,8 @@ struct Core {
     index: Reconciler,
     /// Follows announcements.
     follower: JoinHandle<()>,
-    /// The life of the demo's engine.
-    life: Option<JoinHandle<()>>,
+    /// The engine itself, where it is the demo's.
+    demo: Option<Box<Demo>>,
 }
 
 impl App {
@@ -72,7 +82,7 @@ impl App {
         let desk = app.desk();
         let started = app.control.started();
         let jobs = vec![jobs::daily_backup(app.core.store.clone(), app.control.clock())];
-        app.jobs = Some(Jobs::start(jobs, &app.control.clock()));
+        app.jobs = Some(Jobs::start(jobs, &app.board, &app.control.clock()));
         match Server::start(app.control.home(), desk, started).await {
             Ok(server) => app.server = Some(server),
             Err(error) => {
@@ -91,7 +101,7 @@ impl App {
         let (opening, now) = (bus.clone(), clock.now());
         let opened = tokio::task::spawn_blocking(move || Store::open(&folder, opening, now)).await;
         let store = opened.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
-        Self::upon(options, store, bus, clock, false).await
+        Self::upon(options, store, bus, clock, Role::Keeper).await
     }
 
     async fn upon(
@@ -99,9 +109,13 @@ impl App {
         store: Store,
         bus: Bus,
         clock: SharedClock,
-        observes_only: bool,
+        role: Role,
     ) -> Result<Self, ApiError> {
-        let (engine, life) = engine(options.engine)?;
+        let (observes_only, silent_daemon) = match role {
+            Role::Keeper => (false, None),
+            Role::Observer(silent_daemon) => (true, silent_daemon),
+        };
+        let (engine, demo) = engine(options.engine)?;
         let rhythm = read_rhythm(&store).await?;
         let index = Reconciler::start(Parts {
             engine: Arc::clone(&engine),
@@ -119,18 +133,21 @@ impl App {
             Arc::clone(&clock),
             observes_only,
         ));
+        let board = Board::default();
         let control = Control::new(ControlParts {
             home: options.home,
             engine,
             store: store.clone(),
             index: index.clone(),
+            jobs: board.clone(),
             bus,
             started: clock.now(),
             clock,
             observes_only,
+            silent_daemon,
         });
-        let core = Core { store, index, follower, life };
-        Ok(Self { control, core, server: None, jobs: None })
+        let core = Core { store, index, follower, demo };
+        Ok(Self { control, board, core, server: None, jobs: None })
     }
 
     /// What answers commands.
@@ -162,16 +179,14 @@ impl App {
         if tokio::time::timeout(LAST_COMMIT, self.core.index.stop()).await.is_err() {
             tracing::warn!("the database is locked by another program: what lived in memory is not written");
         }
-        if let Some(life) = self.core.life {
-            life.abort();
-        }
+        drop(self.core.demo);
         self.core.store.close().await;
     }
 }
 
-/// For commands that only read, where no daemon runs: the index in memory, brought up to date by one pass. Nothing is
-/// written to the folder, which need not exist.
-pub async fn observe(home: &Home) -> Result<Arc<dyn Desk>, ApiError> {
+/// For commands that only read, where no daemon runs or `silent` does not answer: the index in memory, brought up to
+/// date by one pass. Nothing is written to the folder, which need not exist.
+pub async fn observe(home: &Home, silent: Option<SilentDaemon>) -> Result<Arc<dyn Desk>, ApiError> {
     let bus = Bus::default();
     let folder = home.folder().to_path_buf();
     let copying = bus.clone();
@@ -179,7 +194,7 @@ pub async fn observe(home: &Home) -> Result<Arc<dyn Desk>, ApiError> {
         tokio::task::spawn_blocking(move || Store::observe(&folder, copying, SystemClock.now())).await;
     let store = copied.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
     let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
-    let app = App::upon(options, store, bus, Arc::new(SystemClock), true).await?;
+    let app = App::upon(options, store, bus, Arc::new(SystemClock), Role::Observer(silent)).await?;
     app.settled().await;
     Ok(app.desk())
 }
@@ -207,13 +222,13 @@ fn is_locked(error: &ApiError) -> bool {
     error.code == ErrorCode::Locked
 }
 
-fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<JoinHandle<()>>), EngineError> {
+fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<Box<Demo>>), EngineError> {
     match choice {
         EngineChoice::Given(engine) => Ok((engine, None)),
         EngineChoice::Discover => Ok((seeking::from_environment(), None)),
         EngineChoice::Demo => {
-            let (engine, life) = FakeEngine::demo(Timestamp::now)?;
-            Ok((Arc::new(engine), Some(tokio::spawn(life.go_on()))))
+            let demo = Demo::begin(Timestamp::now)?;
+            Ok((demo.door(), Some(Box::new(demo))))
         }
     }
 }

@@ -1,20 +1,24 @@
 //! One contract for the engine's door, kept by the fake engine and by real ones.
 //!
 //! [`promises`] says what the core relies on. [`stage`] plays it: the same acts, on the fake world by its verbs, on a
-//! real engine by Docker's own command line. What the fake cannot do, no promise may need; what the adapter asks of an
+//! real engine by Docker's own command line; [`shapes`] compares what both say on the wire. What the fake cannot do, no promise may need; what the adapter asks of an
 //! engine, a promise must exercise: the last test reads the requests off the wire.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod command_line;
 mod promises;
 mod recorder;
+mod shapes;
 mod stage;
 
 use std::collections::BTreeSet;
 
 use harness::engine::{RealEngine, Release};
+use harness::wire::OnTheWire;
 use recorder::Recorder;
 use stage::Stage;
+use tinyforge_core::docker::fake::served::Idiom;
 use tinyforge_core::docker::fake::{Call, FakeEngine, Weather};
 
 #[tokio::test(start_paused = true)]
@@ -32,6 +36,15 @@ async fn the_fake_keeps_the_contract_in_measured_weather() {
     let engine = FakeEngine::new(2);
     engine.set_weather(Weather::measured());
     promises::all(&Stage::fake(engine)).await;
+}
+
+/// The whole way: the world, its socket, the adapter; in every idiom of Docker's.
+#[tokio::test]
+async fn the_fake_keeps_the_contract_over_the_wire() {
+    for idiom in Idiom::ALL.into_iter().filter(|idiom| *idiom != Idiom::Podman) {
+        let wire = OnTheWire::new(3, idiom);
+        promises::all(&Stage::served(&wire)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

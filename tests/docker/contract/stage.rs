@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use harness::engine::{IMAGE, RealEngine};
+use harness::wire::OnTheWire;
 use tinyforge_core::docker::bollard::DockerEngine;
 use tinyforge_core::docker::endpoint::Endpoint;
 use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec};
@@ -61,6 +62,11 @@ const PROGRAM: &str = "trap 'exit 143' TERM; while [ ! -e /tmp/end ]; do sleep 0
 impl Stage {
     pub fn fake(engine: FakeEngine) -> Self {
         Self { door: std::sync::Arc::new(engine.clone()), kind: Kind::Fake(engine) }
+    }
+
+    /// The fake, through the real adapter.
+    pub fn served(wire: &OnTheWire) -> Self {
+        Self { door: std::sync::Arc::new(wire.door()), kind: Kind::Fake(wire.engine.clone()) }
     }
 
     /// `endpoint` leads to the engine, directly or through someone who listens.

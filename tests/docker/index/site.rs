@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::engine::RealEngine;
+use harness::engine::{RealEngine, Release};
 use harness::world::differences;
 use tinyforge_core::clock::{SharedClock, SystemClock};
 use tinyforge_core::docker::SharedEngine;
@@ -15,7 +15,11 @@ use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::row::Row;
 use tinyforge_core::store::Store;
 
+/// How long the first pass may take to be through on a busy machine.
+const UP: Duration = Duration::from_secs(60);
+
 pub struct Site {
+    pub release: Release,
     pub engine: RealEngine,
     pub door: SharedEngine,
     pub store: Store,
@@ -26,7 +30,12 @@ pub struct Site {
 impl Site {
     /// An engine of its own, the core upon it, the first pass through.
     pub async fn open() -> Self {
-        let engine = tokio::task::spawn_blocking(RealEngine::start).await.unwrap();
+        Self::open_on(Release::Own).await
+    }
+
+    pub async fn open_on(release: Release) -> Self {
+        let start = move || RealEngine::start_release(release);
+        let engine = tokio::task::spawn_blocking(start).await.unwrap();
         let home = tempfile::tempdir().unwrap();
         let bus = Bus::default();
         let store = Store::open(home.path(), bus.clone(), jiff::Timestamp::now()).unwrap();
@@ -40,7 +49,10 @@ impl Site {
             rhythm: Rhythm::default(),
         });
         index.settled().await;
-        Self { engine, door, store, index, _home: home }
+        let site = Self { release, engine, door, store, index, _home: home };
+        // Podman's first answer about itself may take longer than a call is waited for.
+        site.pulse_within(UP, "the first pass is through", |pulse| pulse.passes > 0).await;
+        site
     }
 
     pub fn pulse(&self) -> Pulse {

@@ -1,4 +1,4 @@
-//! A real Docker engine of a test's own: its daemon, its folders, its bridge, its addresses, gone when the guard is.
+//! A real engine of a test's own: its daemon, its folders, its bridge, its addresses, gone when the guard is.
 //!
 //! The binaries were unpacked by `scripts/engine.sh`; nothing is installed and no engine of the user's is touched.
 //! Every process of the engine carries [`MARK`] in its environment and every container runs below a control group of
@@ -6,6 +6,8 @@
 //! killed itself left behind is swept by the next start.
 //!
 //! Everything here blocks. An async test that also runs tasks of its own needs a runtime with several threads.
+
+mod podman;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -39,12 +41,15 @@ pub enum Release {
     Own,
     /// The one after it.
     Next,
+    /// The service of the machine's own release's Podman, which is started and ends; no story of a restart is told of it.
+    Podman,
 }
 
 /// How long what was killed may take to be gone on a busy machine; some hundred milliseconds on an idle one.
 const GONE: Duration = Duration::from_secs(60);
 
 pub struct RealEngine {
+    release: Release,
     number: u8,
     folder: PathBuf,
     binaries: PathBuf,
@@ -88,12 +93,12 @@ impl RealEngine {
     pub fn start_release(release: Release) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
-            "a Docker engine of the tests' own needs root: run `make test` as root"
+            "an engine of the tests' own needs root: run `make test` as root"
         );
         let binaries = unpacked(release);
         sweep();
         let (number, folder) = claim_number();
-        let engine = Self { number, folder, binaries, daemon: Mutex::new(None) };
+        let engine = Self { release, number, folder, binaries, daemon: Mutex::new(None) };
         for name in ["data", "exec", "config/cli-plugins", "image"] {
             fs::create_dir_all(engine.folder.join(name)).expect("the engine's folders are made");
         }
@@ -163,6 +168,14 @@ impl RealEngine {
     /// `docker create …`
     pub fn create(&self, args: &[&str]) -> ContainerId {
         ContainerId::new(self.docker(&[&["create"], args].concat()).ok())
+    }
+
+    /// What the engine answers to a request that Docker's command line does not know.
+    ///
+    /// # Panics
+    /// Where it does not answer.
+    pub fn get(&self, path: &str) -> String {
+        ask(&self.socket(), "GET", path).expect("the engine answers")
     }
 
     /// `docker compose …` in a folder.
@@ -266,14 +279,36 @@ impl RealEngine {
         // A containerd that was killed with its daemon stays a zombie where nobody reaps it, and seems alive.
         let _ = fs::remove_file(self.folder.join("exec/containerd/containerd.pid"));
         let _ = fs::remove_file(self.socket());
-        let at = |name: &str| self.folder.join(name).display().to_string();
-        let bin = self.binaries.join("bin");
-        let path = format!("{}:{}:/usr/sbin:/sbin", bin.display(), std::env::var("PATH").unwrap_or_default());
+        let path = format!(
+            "{}:{}:/usr/sbin:/sbin",
+            self.binaries.join("bin").display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.folder.join("log"))
             .expect("its log opens");
+        let mut command = match self.release {
+            Release::Own | Release::Next => self.dockerd(),
+            Release::Podman => podman::service(&self.folder, &self.binaries, &self.host()),
+        };
+        command
+            .env("PATH", path)
+            .env(MARK, &self.folder)
+            .env_remove("DOCKER_HOST")
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("its log opens twice"))
+            .stderr(log);
+        let daemon = command.spawn().expect("the daemon is started");
+        *self.daemon() = Some(daemon);
+        self.wait_until_it_answers();
+    }
+
+    fn dockerd(&self) -> Command {
+        let at = |name: &str| self.folder.join(name).display().to_string();
+        let bin = self.binaries.join("bin");
         let mut command = Command::new(bin.join("dockerd"));
         command
             .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("docker.pid")])
@@ -289,25 +324,16 @@ impl RealEngine {
             .args(["--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"])
             .args(["--userland-proxy-path", &bin.join("docker-proxy").display().to_string()])
             .args(["--init-path", &bin.join("docker-init").display().to_string()])
-            .args(["--config-file", &at("daemon.json"), "--log-level", "warn"])
-            .env("PATH", path)
-            .env(MARK, &self.folder)
-            .env_remove("DOCKER_HOST")
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("its log opens twice"))
-            .stderr(log);
-        let daemon = command.spawn().expect("dockerd is started");
-        *self.daemon() = Some(daemon);
-        self.wait_until_it_answers();
+            .args(["--config-file", &at("daemon.json"), "--log-level", "warn"]);
+        command
     }
 
     fn wait_until_it_answers(&self) {
         let deadline = Instant::now() + UP;
         while !answers(&self.socket()) {
             let ended = self.daemon().as_mut().and_then(|d| d.try_wait().ok().flatten());
-            assert!(ended.is_none(), "dockerd ended: {ended:?}\n{}", self.log());
-            assert!(Instant::now() < deadline, "dockerd does not answer within {UP:?}\n{}", self.log());
+            assert!(ended.is_none(), "the daemon ended: {ended:?}\n{}", self.log());
+            assert!(Instant::now() < deadline, "the daemon does not answer within {UP:?}\n{}", self.log());
             sleep(Duration::from_millis(20));
         }
     }
@@ -330,6 +356,9 @@ impl Drop for RealEngine {
         self.signal(Signal::KILL);
         self.wait_until_it_ended();
         self.traces().wipe();
+        if self.release == Release::Podman {
+            podman::remove_empty_control_groups();
+        }
     }
 }
 
@@ -389,13 +418,13 @@ impl Traces {
     /// Its daemons by their mark, its containers' programs by their control group. Zombies are nobody's any more.
     fn processes(&self) -> Vec<u32> {
         let mark = format!("{MARK}={}", self.folder.display());
-        let group = format!("/tfe{}/", self.number);
+        let groups: Vec<String> = self.group_names().iter().map(|name| format!("/{name}/")).collect();
         let is_ours = |pid: u32| {
             let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
             read("environ").split(|b| *b == 0).any(|entry| entry == mark.as_bytes())
                 || String::from_utf8_lossy(&read("cgroup"))
                     .lines()
-                    .any(|line| format!("{line}/").contains(&group))
+                    .any(|line| groups.iter().any(|group| format!("{line}/").contains(group)))
         };
         let all = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -429,16 +458,14 @@ impl Traces {
     }
 
     fn control_groups(&self) -> Vec<PathBuf> {
-        let name = format!("tfe{}", self.number);
-        let root = Path::new("/sys/fs/cgroup");
-        let controllers = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-        let candidates = std::iter::once(root.to_path_buf()).chain(controllers);
-        let mut found: Vec<PathBuf> =
-            candidates.map(|dir| dir.join(&name)).filter(|dir| dir.is_dir()).collect();
-        // One control group is there under each of its controllers' names.
-        found.sort_by_key(|dir| fs::canonicalize(dir).unwrap_or_default());
-        found.dedup_by_key(|dir| fs::canonicalize(dir).unwrap_or_default());
-        found
+        self.group_names().iter().flat_map(|name| control_groups_called(name)).collect()
+    }
+
+    /// Its own group, and those that Podman made for its containers.
+    fn group_names(&self) -> Vec<String> {
+        let mut names = podman::control_groups(&self.folder);
+        names.push(format!("tfe{}", self.number));
+        names
     }
 
     /// The sockets that containers' shims keep in a folder common to all engines; each shim's own folder names its.
@@ -483,17 +510,29 @@ fn lay_out(root: &Path) {
     fs::set_permissions(root.join("serve"), all).expect("the server can be executed");
 }
 
+/// Docker's command line of a release, pointed at a host and at no configuration of the user's. It needs no engine of
+/// its own.
+#[must_use]
+pub fn command_line(release: Release, host: &str, args: &[&str]) -> Ran {
+    let config = tempfile::tempdir().expect("an empty configuration is made");
+    let mut command = Command::new(unpacked(release).join("bin/docker"));
+    command.args(args).env("DOCKER_HOST", host).env("DOCKER_CONFIG", config.path());
+    command.env_remove("DOCKER_CONTEXT").env_remove("DOCKER_TLS_VERIFY").stdin(Stdio::null());
+    Ran::of(command.output().expect("docker is started"))
+}
+
 fn unpacked(release: Release) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let name = match release {
         Release::Own => "own",
         Release::Next => "next",
+        Release::Podman => "podman",
     };
     let folder = target.join("engine").join(name);
     assert!(
         folder.join("ready").exists(),
-        "there is no Docker engine in {}: `make test` unpacks one, or run scripts/engine.sh {name}",
+        "there is no engine in {}: `make test` unpacks one, or run scripts/engine.sh {name}",
         folder.display()
     );
     fs::canonicalize(&folder).expect("the engine's folder is there")
@@ -536,6 +575,19 @@ fn is_zombie(pid: u32) -> bool {
     stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }
 
+/// The group of this name below the root, once for each controller that really has its own.
+fn control_groups_called(name: &str) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let controllers = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    let candidates = std::iter::once(root.to_path_buf()).chain(controllers);
+    let mut found: Vec<PathBuf> = candidates.map(|dir| dir.join(name)).filter(|dir| dir.is_dir()).collect();
+    // One control group is there under each of its controllers' names.
+    found.sort_by_key(|dir| fs::canonicalize(dir).unwrap_or_default());
+    found.dedup_by_key(|dir| fs::canonicalize(dir).unwrap_or_default());
+    found
+}
+
+/// Only what is empty can be removed.
 fn remove_control_group(at: &Path) {
     for entry in fs::read_dir(at).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|t| t.is_dir()) {
@@ -568,13 +620,16 @@ fn system(program: &str, args: &[&str]) {
 }
 
 fn answers(socket: &Path) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.contains(" 200 "))
+    ask(socket, "GET", "/_ping").is_ok_and(|answer| answer.contains(" 200 "))
+}
+
+/// Head and body of the answer to one request without a body: for those in a hurry, whom Docker's command line is too
+/// slow for.
+pub fn ask(socket: &Path, method: &str, path: &str) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }

@@ -5,10 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::RealEngine;
+use crate::ssh::SshServer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,6 +25,8 @@ pub const GLANCE: Duration = Duration::from_millis(10);
 pub struct Sandbox {
     temp: TempDir,
     engine: String,
+    /// Programs that are found before the machine's own.
+    programs: Option<PathBuf>,
     /// The data folder, where it is not the sandbox's own.
     home: Option<PathBuf>,
 }
@@ -42,12 +45,22 @@ impl Sandbox {
         std::fs::create_dir(temp.path().join("user")).unwrap();
         std::fs::create_dir(temp.path().join("run")).unwrap();
         let engine = format!("unix://{}", temp.path().join("no-engine.sock").display());
-        Self { temp, engine, home: None }
+        Self { temp, engine, programs: None, home: None }
     }
 
     /// Without a data folder, on this engine.
     pub fn on(engine: &RealEngine) -> Self {
-        Self { engine: engine.host(), ..Self::new() }
+        Self::facing(&engine.host())
+    }
+
+    /// Without a data folder, on the engine at this address, as `DOCKER_HOST` says it.
+    pub fn facing(host: &str) -> Self {
+        Self { engine: host.to_owned(), ..Self::new() }
+    }
+
+    /// Without a data folder, on the engine that is behind this server.
+    pub fn through(server: &SshServer) -> Self {
+        Self { engine: server.host(), programs: Some(server.bin()), ..Self::new() }
     }
 
     /// With a data folder that has been worked in: a setting that was changed, and a copy of the database.
@@ -73,11 +86,22 @@ impl Sandbox {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
+        self.within(Command::new(program()), args)
+    }
+
+    /// The program run by another one, which is given the program's path after its own arguments.
+    pub fn command_under(&self, mut other: Command, args: &[&str]) -> Command {
+        other.arg(program());
+        self.within(other, args)
+    }
+
+    fn within(&self, mut command: Command, args: &[&str]) -> Command {
+        let own = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(self.programs.iter().cloned().chain(std::env::split_paths(&own)));
         command
             .args(args)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("PATH", path.unwrap())
             .env("HOME", self.temp.path().join("user"))
             .env("TMPDIR", self.temp.path())
             .env("TINYFORGE_HOME", self.home())
@@ -239,8 +263,23 @@ impl Running {
         }
     }
 
+    /// The next line of its standard output; `None` where it ends without one.
+    #[track_caller]
+    pub fn line_or_end(&mut self) -> Option<String> {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("it neither says a line nor ends"),
+        }
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Whether it has ended, and then as [`Running::ends`].
+    pub fn ended(&mut self) -> Option<Option<i32>> {
+        self.child.try_wait().unwrap().map(|status| status.code())
     }
 
     /// Its exit code; `None` where a signal ended it.

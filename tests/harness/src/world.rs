@@ -8,8 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tinyforge_core::clock::{Clock, SharedClock};
+use tinyforge_core::control::client::Face;
+use tinyforge_core::control::{Control, ControlParts};
 use tinyforge_core::docker::fake::FakeEngine;
 use tinyforge_core::events::{Bus, Event, Heard, IndexChange, Subscriber};
+use tinyforge_core::home::Home;
+use tinyforge_core::jobs::Board;
 use tinyforge_core::reconcile::{OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use tinyforge_core::rules::container::{Observed, State, WorkloadKind};
 use tinyforge_core::rules::ids::{ContainerId, EngineId, WorkloadId};
@@ -53,6 +57,7 @@ pub struct World {
     pub bus: Bus,
     pub clock: StoryClock,
     pub index: Reconciler,
+    pub jobs: Board,
     pub heard: Subscriber,
 }
 
@@ -78,7 +83,7 @@ impl World {
             own: OwnActs::default(),
             rhythm: Rhythm::default(),
         });
-        Self { engine, store, bus, clock, index, heard }
+        Self { engine, store, bus, clock, index, jobs: Board::default(), heard }
     }
 
     /// A world with one workload, whose first pass is through.
@@ -103,6 +108,23 @@ impl World {
         world.index.settled().await;
         world.drain();
         world
+    }
+
+    /// What a face in this process asks.
+    #[must_use]
+    pub fn face(&self) -> Face {
+        Face::Local(Arc::new(Control::new(ControlParts {
+            home: Home::at("/nowhere"),
+            engine: Arc::new(self.engine.clone()),
+            store: self.store.clone(),
+            index: self.index.clone(),
+            jobs: self.jobs.clone(),
+            bus: self.bus.clone(),
+            clock: Arc::new(self.clock.clone()) as SharedClock,
+            started: self.clock.now(),
+            observes_only: false,
+            silent_daemon: None,
+        })))
     }
 
     pub async fn wait(&self, time: Duration) {

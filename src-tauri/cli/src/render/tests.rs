@@ -55,9 +55,15 @@ fn transcript() -> String {
     section("ps, nothing of ours", containers(&[], false, &view));
     section("ps --all, nothing at all", containers(&[], true, &view));
 
-    section("status, with a daemon", status(&connected(), Some("0.1.0"), &view));
-    section("status, without a daemon and without an engine", status(&away(), None, &view));
+    section("status, with a daemon", status(&connected(), Host::Daemon { version: "0.1.0" }, &view));
+    let silent = status(&connected(), Host::SilentDaemon { pid: Some(4321) }, &view);
+    section(
+        "status, beside a daemon that does not answer",
+        silent.lines().next().unwrap_or_default().to_owned(),
+    );
+    section("status, without a daemon and without an engine", status(&away(), Host::Nobody, &view));
     section("on standard error, engine away", age(&away(), view.now).unwrap_or_default());
+    section("on standard error, disk full", age(&full(), view.now).unwrap_or_default());
     section("on standard error, engine there", age(&connected(), view.now).unwrap_or_default());
 
     section(
@@ -190,6 +196,13 @@ fn away() -> Status {
     status
 }
 
+fn full() -> Status {
+    let mut status = connected();
+    status.database.ok = false;
+    status.database.note = Some("no space is left for the database; free some and try again".to_owned());
+    status
+}
+
 fn differing() -> Value {
     json!({"equal": false, "checked": 12, "differences": [
         {"container_id": "0123456789abcdef0123456789abcdef", "field": "state", "index": "running", "engine": "stopped"},
@@ -222,7 +235,7 @@ fn log() -> Value {
 fn earlier() -> Value {
     json!({
         "at": "2026-05-10T10:00:00Z",
-        "gap": {"from": "2026-05-10T09:00:00Z", "to": "2026-05-10T10:30:00Z", "reason": "tinyforge was not running"},
+        "gap": {"from": "2026-05-10T09:00:00Z", "to": "2026-05-10T10:30:00Z", "reason": "not_running"},
         "containers": [
             {"container_id": "0123456789abcdef", "name": "tf-shop-prod-4", "image": "shop:v1.4", "workload_name": "shop",
              "role": "prod", "state": "running", "health": "healthy", "since": "2026-05-09T08:00:00Z"},

@@ -22,7 +22,7 @@ use super::socket::{self, Connection, Pointer, ReadHalf, WriteHalf};
 use crate::home::Home;
 
 /// How long a daemon may take to say hello. A healthy one takes a millisecond; a frozen one accepts and never speaks.
-const HELLO_DEADLINE: Duration = Duration::from_secs(5);
+pub const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What a window or the command line talks to: this process, or a daemon in another. It cannot tell.
 #[derive(Clone)]
@@ -48,6 +48,44 @@ impl Face {
     }
 }
 
+/// Who is to be had on a data folder.
+pub enum Reach {
+    Daemon(Client),
+    /// No daemon runs, whatever files a killed one has left.
+    Nobody,
+    Silent(SilentDaemon),
+}
+
+/// A daemon that holds the data folder and does not answer: frozen, or stuck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilentDaemon {
+    pub pid: Option<u32>,
+    pub text: String,
+}
+
+impl SilentDaemon {
+    fn of(home: &Home, pid: Option<u32>, error: &ApiError) -> Self {
+        let which = pid.map_or_else(String::new, |pid| format!("pid {pid}, "));
+        Self { pid, text: format!("{} ({which}data folder {})", error.message, home.folder().display()) }
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn cure(&self) -> String {
+        let how = self.pid.map_or_else(
+            || "Let it go on or end it".to_owned(),
+            |pid| format!("Let it go on (kill -CONT {pid}) or end it (kill -KILL {pid})"),
+        );
+        format!("{how}: what it has written is kept, and the next start recovers.")
+    }
+}
+
+impl From<SilentDaemon> for ApiError {
+    fn from(daemon: SilentDaemon) -> Self {
+        Self::new(ErrorCode::DaemonGone, format!("{}. {}", daemon.text, daemon.cure()))
+    }
+}
+
 /// A connection to a daemon. Cheap to clone; all clones share the connection, and it ends with the last of them.
 #[derive(Clone)]
 pub struct Client {
@@ -70,21 +108,41 @@ struct Waiting {
 }
 
 impl Client {
-    /// The daemon of this data folder; `None` where none runs, whatever files a killed one has left.
+    /// The daemon of this data folder; `None` where none runs, an error where one does not answer.
     pub async fn connect(home: &Home) -> Result<Option<Self>, ApiError> {
-        let pointed = Pointer::read(home).map(|pointer| pointer.socket);
-        for path in pointed.into_iter().chain(home.possible_sockets()) {
+        match Self::reach(home, HELLO_DEADLINE).await? {
+            Reach::Daemon(client) => Ok(Some(client)),
+            Reach::Nobody => Ok(None),
+            Reach::Silent(daemon) => Err(daemon.into()),
+        }
+    }
+
+    /// Who is to be had, if a daemon says hello within `patience`.
+    pub async fn reach(home: &Home, patience: Duration) -> Result<Reach, ApiError> {
+        let pointer = Pointer::read(home);
+        let pid = pointer.as_ref().map(|pointer| pointer.pid);
+        let silent = |error: &ApiError| Reach::Silent(SilentDaemon::of(home, pid, error));
+        for path in pointer.into_iter().map(|pointer| pointer.socket).chain(home.possible_sockets()) {
             match socket::connect(&path).await {
-                Ok(connection) => return Self::over(path, connection).await.map(Some),
+                Ok(connection) => {
+                    return match Self::over(path, connection, patience).await {
+                        Ok(client) => Ok(Reach::Daemon(client)),
+                        Err(error) if error.code == ErrorCode::DaemonGone => Ok(silent(&error)),
+                        Err(error) => Err(error),
+                    };
+                }
                 Err(error) if socket::means_nobody(&error) => {}
+                Err(error) if socket::means_crowd(&error) => {
+                    return Ok(silent(&gone("it lets nobody in any more; it may be frozen")));
+                }
                 Err(error) => return Err(cannot_open(&path, &error)),
             }
         }
-        Ok(None)
+        Ok(Reach::Nobody)
     }
 
-    async fn over(socket: PathBuf, connection: Connection) -> Result<Self, ApiError> {
-        let (lines, write, daemon) = greet(&socket, connection).await?;
+    async fn over(socket: PathBuf, connection: Connection, patience: Duration) -> Result<Self, ApiError> {
+        let (lines, write, daemon) = greet(&socket, connection, patience).await?;
         let (outgoing, frames) = mpsc::channel(16);
         let waiting = Arc::new(Mutex::new(Waiting::default()));
         tokio::spawn(write_out(write, frames));
@@ -125,7 +183,7 @@ impl Client {
             true => gone("it no longer listens"),
             false => cannot_open(path, &error),
         })?;
-        let (mut lines, mut write, _) = greet(path, connection).await?;
+        let (mut lines, mut write, _) = greet(path, connection, HELLO_DEADLINE).await?;
         let frame = protocol::encode(&FromFace::Subscribe { id: 0 })?;
         write.write_all(&frame).await.map_err(|error| gone(&error.to_string()))?;
         match next(&mut lines).await? {
@@ -196,6 +254,7 @@ impl Drop for Wanted<'_> {
 async fn greet(
     path: &Path,
     connection: Connection,
+    patience: Duration,
 ) -> Result<(Lines<BufReader<ReadHalf>>, WriteHalf, Hello), ApiError> {
     if !socket::is_ours(&connection) {
         let message =
@@ -211,7 +270,7 @@ async fn greet(
         let _ = write.write_all(&frame).await;
         next(&mut lines).await
     };
-    let first = timeout(HELLO_DEADLINE, exchange).await.map_err(|_| {
+    let first = timeout(patience, exchange).await.map_err(|_| {
         gone(&format!("it accepts at {} and says nothing; it may be frozen", path.display()))
     })??;
     match first {

@@ -1,29 +1,44 @@
 //! `doctor`: each part, its state, and the cure.
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::client::SilentDaemon;
 use super::commands::Doctor;
 use super::shapes::{ApiError, EngineState, Finding, PartState, Status};
+use super::words::{bytes, count, span};
 use super::{Answers, Control};
+use crate::jobs::JobStatus;
 use crate::reconcile::Pulse;
 
 /// An index that was verified longer ago than this, with the engine there, is worth a look: three passes were missed.
 const OLD_MS: u64 = 100_000;
+/// How long a change that came without an event is worth a warning. It was found and mended; one of last week says
+/// nothing about the engine of today.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 impl Answers<Doctor> for Control {
     async fn answer(&self, _: Doctor) -> Result<Vec<Finding>, ApiError> {
         let status = self.status().await?;
         let pulse = self.parts.index.pulse();
-        let mut findings = vec![engine(&status), index(&status, &pulse), database(&status)];
+        let now = self.parts.clock.now();
+        let mut findings: Vec<Finding> = self.parts.silent_daemon.as_ref().map(silent).into_iter().collect();
+        findings.extend([engine(&status), index(&status, &pulse, now), database(&status)]);
         findings.push(self.integrity().await);
-        findings.push(self.backups().await);
+        findings.push(self.backups(now).await);
         if !self.parts.observes_only {
             findings.push(self.reconciler());
         }
+        findings.extend(self.parts.jobs.read().iter().map(|(name, status)| job(name, status, now)));
         Ok(findings)
     }
 }
 
 fn finding(part: &str, state: PartState, text: String, cure: Option<&str>) -> Finding {
     Finding { part: part.to_owned(), state, text, cure: cure.map(str::to_owned) }
+}
+
+fn silent(daemon: &SilentDaemon) -> Finding {
+    finding("daemon", PartState::Fail, daemon.text.clone(), Some(&daemon.cure()))
 }
 
 fn engine(status: &Status) -> Finding {
@@ -44,13 +59,13 @@ fn engine(status: &Status) -> Finding {
     finding("engine", state, text, engine.cure.as_deref())
 }
 
-fn index(status: &Status, pulse: &Pulse) -> Finding {
+fn index(status: &Status, pulse: &Pulse, now: Timestamp) -> Finding {
     let index = &status.index;
     let Some(age) = index.age_ms else {
         let cure = "It is made by the first pass over an engine that answers.";
         return finding("index", PartState::Warn, "it was never verified".into(), Some(cure));
     };
-    let said = format!("{} containers, verified {} s ago", index.containers, age / 1000);
+    let said = format!("{}, verified {} ago", count(index.containers, "container"), span(age / 1000));
     if pulse.stuck > 0 {
         let text = format!("{said}; {} cannot be inspected and stand as last known", pulse.stuck);
         return finding(
@@ -60,16 +75,19 @@ fn index(status: &Status, pulse: &Pulse) -> Finding {
             Some("Look at the engine's log: an inspect of these hangs or fails."),
         );
     }
-    if index.divergences > 0 {
-        let text =
-            format!("{said}; {} changes came without an event and were found by a pass", index.divergences);
-        return finding(
-            "index",
-            PartState::Warn,
-            text,
-            Some("Nothing is lost; an engine under heavy load drops events."),
-        );
-    }
+    let said = match pulse.last_divergence {
+        None => said,
+        Some(last) => {
+            let came = count(pulse.divergences, "change");
+            let text =
+                format!("{said}; {came} came without an event since the start, the last {}", ago(last, now));
+            if now.duration_since(last) < RECENT {
+                let cure = "Nothing is lost: a pass found it. An engine under heavy load drops events.";
+                return finding("index", PartState::Warn, text, Some(cure));
+            }
+            text
+        }
+    };
     if age > OLD_MS && status.engine.state == EngineState::Connected {
         let cure = "Look at the daemon's log: its passes do not get through.";
         return finding("index", PartState::Warn, said, Some(cure));
@@ -79,7 +97,7 @@ fn index(status: &Status, pulse: &Pulse) -> Finding {
 
 fn database(status: &Status) -> Finding {
     let database = &status.database;
-    let said = format!("{}, schema {}, {} bytes", database.path, database.schema_version, database.bytes);
+    let said = format!("{}, {}, schema {}", database.path, bytes(database.bytes), database.schema_version);
     match (&database.note, database.ok) {
         (Some(note), true) => finding("database", PartState::Warn, format!("{said}; {note}"), None),
         (Some(note), false) => {
@@ -89,6 +107,30 @@ fn database(status: &Status) -> Finding {
         (None, true) => finding("database", PartState::Ok, said, None),
         (None, false) => finding("database", PartState::Fail, said, Some("Look at the daemon's log.")),
     }
+}
+
+/// How a job last went. One that failed is tried again by itself, and is worth a look all the same.
+fn job(name: &str, job: &JobStatus, now: Timestamp) -> Finding {
+    let part = format!("job {name}");
+    let every = format!("{}; a turn every {}", job.purpose, span(job.period.as_secs()));
+    match &job.last {
+        None => finding(&part, PartState::Ok, format!("{every}, the first is under way"), None),
+        Some(turn) => {
+            let last = ago(turn.at, now);
+            match &turn.error {
+                None => finding(&part, PartState::Ok, format!("{every}, the last {last}"), None),
+                Some(error) => {
+                    let text = format!("{every}; the last, {last}, failed: {error}");
+                    let cure = "It is tried again at its next turn; the daemon's log says more.";
+                    finding(&part, PartState::Warn, text, Some(cure))
+                }
+            }
+        }
+    }
+}
+
+fn ago(then: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", span(u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0)))
 }
 
 impl Control {
@@ -103,11 +145,13 @@ impl Control {
         }
     }
 
-    async fn backups(&self) -> Finding {
+    async fn backups(&self, now: Timestamp) -> Finding {
         match self.parts.store.backups().await {
             Ok(found) => match found.first() {
                 Some(latest) => {
-                    let text = format!("{} copies, the latest of {}", found.len(), latest.created_at);
+                    let copies = count(u64::try_from(found.len()).unwrap_or(u64::MAX), "copy");
+                    let latest = format!("{} ({})", ago(latest.created_at, now), bytes(latest.bytes));
+                    let text = format!("{copies}, the latest made {latest}");
                     finding("backups", PartState::Ok, text, None)
                 }
                 None => {

@@ -2,12 +2,15 @@
 
 use std::cmp::Reverse;
 
+use jiff::Timestamp;
+
 use super::commands::{At, Events, History, Ps};
 use super::shapes::{ApiError, Container, ContainerAt, ErrorCode, Gap, HistoryEntry, IndexAt, LogEntry};
 use super::{Answers, Control, present};
+use crate::reconcile::Link;
 use crate::rules::ids::EngineId;
 use crate::rules::row::Row;
-use crate::store::KnownEngine;
+use crate::store::{GapReason, IndexThen, KnownEngine};
 
 /// Lines of the event log that are shown where no number is given.
 const EVENTS: u32 = 200;
@@ -70,9 +73,10 @@ impl Answers<At> for Control {
         }
         let names = self.parts.store.workload_names().await?;
         let Some(engine) = self.engine_shown().await? else {
-            return Ok(IndexAt { at, gap: None, containers: vec![] });
+            return Ok(IndexAt { at, gap: Some(unknown_before(now, "never_looked")), containers: vec![] });
         };
         let was = self.parts.store.index_at(&engine, at).await?;
+        let gap = self.gap_at(at, &was, now);
         let containers = was.containers.into_iter().map(|container| ContainerAt {
             container_id: container.container_id.map(|id| id.to_string()),
             name: container.name,
@@ -86,13 +90,35 @@ impl Answers<At> for Control {
             health: container.health,
             since: container.since,
         });
-        let gap =
-            was.gap.map(|gap| Gap { from: gap.from, to: gap.to, reason: gap.reason.as_str().to_owned() });
         Ok(IndexAt { at, gap, containers: containers.collect() })
     }
 }
 
+fn unknown_before(to: Timestamp, reason: &str) -> Gap {
+    Gap { from: None, to, reason: reason.to_owned() }
+}
+
 impl Control {
+    /// Why what is shown of a moment was not verified then: nobody had looked at the engine yet, a recorded gap, or
+    /// the one that lasts while the engine is away and will be recorded when it is back.
+    fn gap_at(&self, at: Timestamp, was: &IndexThen, now: Timestamp) -> Option<Gap> {
+        let known_from = was.known_from.unwrap_or(now);
+        if at < known_from {
+            return Some(unknown_before(known_from, "before_first_look"));
+        }
+        if let Some(gap) = &was.gap {
+            return Some(Gap { from: Some(gap.from), to: gap.to, reason: gap.reason.as_str().to_owned() });
+        }
+        let pulse = self.parts.index.pulse();
+        let verified_until = pulse.verified_at.max(was.verified_until);
+        let lasts = matches!(pulse.link, Link::Away(_)) && verified_until.is_none_or(|until| until < at);
+        lasts.then(|| Gap {
+            from: Some(verified_until.unwrap_or(known_from)),
+            to: now,
+            reason: GapReason::EngineAway.as_str().to_owned(),
+        })
+    }
+
     /// The rows of the engine that answers, or answered last, newest first, and the revision they have.
     pub(super) async fn rows_and_revision(&self) -> Result<(u64, Vec<Row>), ApiError> {
         let engine = self.engine_shown().await?;

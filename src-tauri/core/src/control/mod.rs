@@ -18,6 +18,7 @@ pub mod shapes;
 pub mod socket;
 mod status;
 mod verify;
+pub mod words;
 
 use std::sync::Arc;
 
@@ -30,9 +31,11 @@ use crate::clock::SharedClock;
 use crate::docker::{EngineError, SharedEngine};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
+use crate::jobs::Board;
 use crate::reconcile::Reconciler;
 use crate::rules::ids::WorkloadId;
 use crate::store::{Store, StoreError};
+use client::SilentDaemon;
 use commands::Command;
 pub(crate) use keep::backup;
 use protocol::{Announcements, Desk};
@@ -50,11 +53,14 @@ pub struct ControlParts {
     pub engine: SharedEngine,
     pub store: Store,
     pub index: Reconciler,
+    pub jobs: Board,
     pub bus: Bus,
     pub clock: SharedClock,
     pub started: Timestamp,
     /// Whether this process may write: a command without a daemon that only observes may not.
     pub observes_only: bool,
+    /// The daemon that holds the folder and does not answer, where this process observes in its place.
+    pub silent_daemon: Option<SilentDaemon>,
 }
 
 /// How one command is answered.

@@ -203,10 +203,12 @@ pub struct LogEntry {
 /// A span that could not be verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Gap {
-    #[specta(type = String)]
-    pub from: Timestamp,
+    /// `null` where nothing is known before: the time until the engine was first looked at.
+    #[specta(type = Option<String>)]
+    pub from: Option<Timestamp>,
     #[specta(type = String)]
     pub to: Timestamp,
+    /// `not_running`, `engine_away`, `asleep`, `before_first_look`, `never_looked`.
     pub reason: String,
 }
 

@@ -50,6 +50,12 @@ pub fn means_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
 }
 
+/// Whether it means that so many wait to be let in that no further one may: whoever listens has long let nobody in.
+#[must_use]
+pub fn means_crowd(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
 /// Removes a daemon's socket and pointer when it is dropped, so that they go whichever way the daemon ends.
 #[derive(Debug)]
 pub struct Presence {

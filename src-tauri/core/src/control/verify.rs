@@ -1,13 +1,15 @@
 //! `verify`: every row held against a fresh inspect. It mends nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::commands::Verify;
 use super::shapes::{ApiError, Difference, Verification};
 use super::{Answers, Control};
+use crate::docker::EngineError;
 use crate::rules::container::{Observed, State};
 use crate::rules::ids::ContainerId;
 use crate::rules::row::{Facts, Row};
@@ -26,23 +28,41 @@ impl Answers<Verify> for Control {
     async fn answer(&self, _: Verify) -> Result<Verification, ApiError> {
         self.reachable().await?;
         let listed = self.parts.engine.list().await?;
-        let rows = self.rows_by_container().await?;
-        let ids: BTreeSet<ContainerId> =
-            listed.into_iter().map(|line| line.container_id).chain(rows.keys().cloned()).collect();
-        let checked = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        let mut suspects = self.differing(ids, &rows).await?;
-        for wait in PATIENCE {
-            if suspects.is_empty() {
+        let known = self.rows_by_container().await?.into_keys();
+        let mut open: BTreeSet<ContainerId> =
+            listed.into_iter().map(|line| line.container_id).chain(known).collect();
+        let all = open.len();
+        let (mut suspects, mut hung) = (Suspects::new(), Suspects::new());
+        for (turn, wait) in iter::once(Duration::ZERO).chain(PATIENCE).enumerate() {
+            tokio::time::sleep(wait).await;
+            let found = self.look_at(open).await?;
+            hung.extend(found.hung);
+            suspects = if turn == 0 { found.suspects } else { still_standing(&suspects, found.suspects) };
+            open = suspects.keys().cloned().collect();
+            if open.is_empty() {
                 break;
             }
-            tokio::time::sleep(wait).await;
-            let rows = self.rows_by_container().await?;
-            suspects = self.differing(suspects.into_keys().collect(), &rows).await?;
         }
-        let differences: Vec<Difference> = suspects.into_values().flatten().collect();
-        Ok(Verification { equal: differences.is_empty(), checked, differences })
+        let differences: Vec<Difference> =
+            suspects.into_values().chain(hung.into_values()).flatten().collect();
+        let unchecked = differences.iter().filter(|difference| difference.field == INSPECT).count();
+        Ok(Verification {
+            equal: differences.is_empty(),
+            checked: u64::try_from(all - unchecked).unwrap_or(u64::MAX),
+            differences,
+        })
     }
 }
+
+/// What one look at some containers left open, by container.
+#[derive(Default)]
+struct Look {
+    suspects: Suspects,
+    /// Those whose inspect took its whole deadline: asking again would take as long.
+    hung: Suspects,
+}
+
+type Suspects = BTreeMap<ContainerId, Vec<Difference>>;
 
 impl Control {
     async fn rows_by_container(&self) -> Result<BTreeMap<ContainerId, Row>, ApiError> {
@@ -50,45 +70,97 @@ impl Control {
         Ok(rows.into_iter().filter_map(|row| Some((row.container_id.clone()?, row))).collect())
     }
 
-    async fn differing(
-        &self,
-        ids: BTreeSet<ContainerId>,
-        rows: &BTreeMap<ContainerId, Row>,
-    ) -> Result<BTreeMap<ContainerId, Vec<Difference>>, ApiError> {
-        let mut answers = stream::iter(ids)
-            .map(|id| async move {
-                let seen = self.parts.engine.inspect(&id).await;
-                (id, seen)
-            })
-            .buffer_unordered(AT_ONCE);
-        let mut found = BTreeMap::new();
-        while let Some((id, seen)) = answers.next().await {
-            let differences = compare(&id, rows.get(&id), seen?.as_ref());
-            if !differences.is_empty() {
-                found.insert(id, differences);
+    /// Reads the rows before the inspects and after them: what changes in between is in the one or the other.
+    async fn look_at(&self, ids: BTreeSet<ContainerId>) -> Result<Look, ApiError> {
+        let before = self.rows_by_container().await?;
+        let seen = self.inspect_all(ids).await?;
+        let after = self.rows_by_container().await?;
+        let mut look = Look::default();
+        for (id, seen) in seen {
+            let rows = [before.get(&id), after.get(&id)];
+            match seen {
+                Ok(seen) => {
+                    let differences = compare(&id, rows, seen.as_ref());
+                    if !differences.is_empty() {
+                        look.suspects.insert(id, differences);
+                    }
+                }
+                Err(error) => {
+                    let into = match error {
+                        EngineError::Hung { .. } => &mut look.hung,
+                        _ => &mut look.suspects,
+                    };
+                    into.insert(id.clone(), vec![unchecked(&id, rows[1], &error)]);
+                }
             }
         }
-        Ok(found)
+        Ok(look)
+    }
+
+    /// An inspect that fails is that container's trouble, unless the engine itself no longer answers.
+    async fn inspect_all(&self, ids: BTreeSet<ContainerId>) -> Result<BTreeMap<ContainerId, Seen>, ApiError> {
+        let answers = stream::iter(ids).map(|id| async move {
+            let seen = self.parts.engine.inspect(&id).await;
+            if seen.as_ref().is_err_and(EngineError::is_away) {
+                self.parts.engine.ping().await?;
+            }
+            Ok((id, seen))
+        });
+        answers.buffer_unordered(AT_ONCE).try_collect().await
     }
 }
 
-/// Field by field. A workload's row of a container that is gone says missing, and so agrees.
-fn compare(id: &ContainerId, row: Option<&Row>, seen: Option<&Observed>) -> Vec<Difference> {
+type Seen = Result<Option<Observed>, EngineError>;
+
+/// The field of a difference that says: this one could not be checked.
+const INSPECT: &str = "inspect";
+
+fn unchecked(id: &ContainerId, row: Option<&Row>, error: &EngineError) -> Difference {
+    Difference {
+        container_id: id.to_string(),
+        field: INSPECT.to_owned(),
+        index: row.map(|row| row.facts.state.to_string()),
+        engine: Some(format!("could not be checked: {error}")),
+    }
+}
+
+/// Those of the differences that were there at the look before, with the index saying the same: where it says something
+/// else by now, it is following a container that does not rest.
+fn still_standing(before: &Suspects, now: Suspects) -> Suspects {
+    let stood = |id: &ContainerId, found: &Difference| {
+        // Where the look before could not tell, this one is the first.
+        let same = |earlier: &Difference| {
+            earlier.field == INSPECT || (earlier.field == found.field && earlier.index == found.index)
+        };
+        found.field == INSPECT || before.get(id).is_some_and(|earlier| earlier.iter().any(same))
+    };
+    let standing = now.into_iter().map(|(id, mut found)| {
+        found.retain(|difference| stood(&id, difference));
+        (id, found)
+    });
+    standing.filter(|(_, found)| !found.is_empty()).collect()
+}
+
+/// Field by field. What the engine said must be what the index said before the inspect or after it; what it said at
+/// neither differs, unless the index was just changing it. A row that says missing says that there is no container.
+fn compare(id: &ContainerId, rows: [Option<&Row>; 2], seen: Option<&Observed>) -> Vec<Difference> {
     let differ = |field: &str, index: Option<String>, engine: Option<String>| Difference {
         container_id: id.to_string(),
         field: field.to_owned(),
         index,
         engine,
     };
-    match (row, seen) {
-        (None, None) => vec![],
-        (Some(row), None) if row.facts.state == State::Missing => vec![],
-        (Some(row), None) => vec![differ("state", Some(row.facts.state.to_string()), None)],
-        (None, Some(seen)) => vec![differ("state", None, Some(seen.state.to_string()))],
-        (Some(row), Some(seen)) => {
-            let (index, engine) = (fields(&row.facts), fields(&Facts::of(seen)));
-            let pairs = index.into_iter().zip(engine).filter(|(ours, theirs)| ours != theirs);
-            pairs.map(|((field, ours), (_, theirs))| differ(field, Some(ours), Some(theirs))).collect()
+    let state = rows[1].map(|row| row.facts.state.to_string());
+    match (rows.map(|row| row.filter(|row| row.facts.state != State::Missing)), seen) {
+        ([None, _] | [_, None], None) | ([Some(_), None] | [None, Some(_)], Some(_)) => vec![],
+        ([Some(_), Some(_)], None) => vec![differ("state", state, None)],
+        ([None, None], Some(seen)) => vec![differ("state", state, Some(seen.state.to_string()))],
+        ([Some(before), Some(after)], Some(seen)) => {
+            let index = fields(&before.facts).into_iter().zip(fields(&after.facts));
+            let both = index.zip(fields(&Facts::of(seen)));
+            both.filter(|((before, after), engine)| before == after && after != engine)
+                .map(|((_, (field, ours)), (_, theirs))| differ(field, Some(ours), Some(theirs)))
+                .collect()
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::endpoint::Endpoint;
 use super::wire::{Cause, Wire};
 use super::{
-    Dialect, Engine, EngineError, EngineEvent, EngineIdentity, EventStream, Listed, answers, deadline,
+    Action, Dialect, Engine, EngineError, EngineEvent, EngineIdentity, EventStream, Listed, answers, deadline,
 };
 use crate::rules::container::{ManagedContainer, Observed, engine_time};
 use crate::rules::ids::{ContainerId, EngineId};
@@ -139,7 +139,8 @@ impl Engine for DockerEngine {
         let tried = "subscribe to the events";
         let head = Arc::new(Notify::new());
         let docker = over(&self.wire, Some(head.clone()))?;
-        let filter = event_filter(self.is_podman.load(Ordering::Relaxed));
+        let dialect = if self.is_podman.load(Ordering::Relaxed) { Dialect::Podman } else { Dialect::Docker };
+        let filter = event_filter(dialect);
         let options = EventsOptionsBuilder::new().since(&since_text(since)).filters(&filter).build();
         let mut events = Box::pin(docker.events(Some(options)));
         // Bollard sends the request when it is first polled. The engine answers the head at once and subscribes just
@@ -161,7 +162,7 @@ impl Engine for DockerEngine {
         let wire = self.wire.clone();
         let events = stream::iter(first).chain(events).filter_map(move |message| {
             let event = match message {
-                Ok(message) => event(message).map(Ok),
+                Ok(message) => event(message, dialect).map(Ok),
                 Err(error) => Some(Err(explain(&wire, "read the event stream", error))),
             };
             std::future::ready(event)
@@ -198,8 +199,8 @@ fn dialect(version: &SystemVersion) -> Dialect {
     }
 }
 
-fn event_filter(is_podman: bool) -> std::collections::HashMap<&'static str, Vec<&'static str>> {
-    if is_podman {
+fn event_filter(dialect: Dialect) -> std::collections::HashMap<&'static str, Vec<&'static str>> {
+    if dialect == Dialect::Podman {
         return std::collections::HashMap::from([("type", vec!["container"])]);
     }
     let actions = answers::ACTIONS.iter().chain(&answers::NETWORK_ACTIONS).copied().collect();
@@ -219,7 +220,7 @@ fn seconds(grace: Duration) -> i32 {
 }
 
 /// An event, unless it is about no container (`prune`). One about a network is about the container that it names.
-fn event(message: EventMessage) -> Option<EngineEvent> {
+fn event(message: EventMessage, dialect: Dialect) -> Option<EngineEvent> {
     let actor = message.actor?;
     let attributes: Labels = actor.attributes.unwrap_or_default().into_iter().collect();
     let id = match message.typ {
@@ -229,7 +230,11 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
     let id = id.filter(|id| !id.is_empty())?;
     let nanos = message.time_nano.or_else(|| message.time.and_then(|s| s.checked_mul(1_000_000_000)));
     let at = Timestamp::from_nanosecond(i128::from(nanos.unwrap_or(0))).unwrap_or(Timestamp::UNIX_EPOCH);
-    let action = answers::action(message.action.as_deref().unwrap_or_default(), &attributes);
+    let action = match answers::action(message.action.as_deref().unwrap_or_default(), &attributes) {
+        // Somebody's is told before the end that it brings, and nothing else tells that end; a policy's after an end.
+        Action::Restart if dialect == Dialect::Podman => Action::Stop,
+        action => action,
+    };
     Some(EngineEvent { container_id: ContainerId::new(id), action, at: micros(at), attributes })
 }
 
@@ -275,7 +280,6 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::docker::Action;
     use crate::rules::container::Health;
 
     #[test]
@@ -300,6 +304,14 @@ mod tests {
         assert_eq!(seconds(Duration::ZERO), 0);
         assert_eq!(seconds(Duration::from_millis(1_200)), 2);
         assert_eq!(seconds(Duration::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn podmans_restart_is_the_stop_that_it_begins_with() {
+        let line = r#"{"Type":"container","Action":"restart","Actor":{"ID":"cc","Attributes":{}},"time":1700000000}"#;
+        let read = |dialect| event(serde_json::from_str(line).unwrap(), dialect).unwrap().action;
+        assert_eq!(read(Dialect::Podman), Action::Stop);
+        assert_eq!(read(Dialect::Docker), Action::Restart, "Docker's is told when the container runs again");
     }
 
     /// One line of each dialect's stream, and what it must be read as.
@@ -340,7 +352,7 @@ mod tests {
             ),
         ];
         for (line, expected) in cases {
-            let read = event(serde_json::from_str(line).unwrap());
+            let read = event(serde_json::from_str(line).unwrap(), Dialect::Docker);
             let read = read.map(|e| (e.action, e.container_id.to_string(), e.at.to_string()));
             assert_eq!(read, expected.map(|(a, id, at)| (a, id.to_owned(), at.to_owned())), "{line}");
         }

@@ -19,9 +19,10 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower_service::Service;
 
@@ -30,6 +31,12 @@ use super::{EngineError, deadline};
 
 /// How long an unused connection is kept: long enough for a burst of inspects, short enough to weigh nothing at rest.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// The same over ssh, where a new one is a process and a handshake on both sides: from one pass to the next.
+const IDLE_OVER_SSH: Duration = Duration::from_secs(90);
+
+/// How much of what ssh says is kept: its last lines tell why it gave up.
+const LAST_WORDS: usize = 1024;
 
 /// How many unused connections are kept: as many as inspects are made at once.
 const IDLE_CONNECTIONS: usize = 8;
@@ -51,9 +58,13 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(endpoint: &Endpoint) -> Self {
+        let idle = match endpoint {
+            Endpoint::Unix(_) | Endpoint::Tcp { .. } => IDLE,
+            Endpoint::Ssh { .. } => IDLE_OVER_SSH,
+        };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
+            .pool_idle_timeout(idle)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .build(Connector { endpoint: Arc::new(endpoint.clone()) });
         Self { endpoint: endpoint.to_string().into(), authority: endpoint.authority().into(), client }
@@ -260,7 +271,11 @@ impl AsyncWrite for Line {
 /// Keys, hosts and jumps are the user's own ssh configuration; it never asks anything.
 struct Ssh {
     _child: Child,
-    streams: tokio::io::Join<tokio::process::ChildStdout, tokio::process::ChildStdin>,
+    streams: tokio::io::Join<ChildStdout, ChildStdin>,
+    /// Whether the other side has answered anything, or has been heard to the end.
+    heard: bool,
+    /// Its standard error, read to its end, so that it never fills; awaited where it ends without an answer.
+    last_words: JoinHandle<String>,
 }
 
 impl Ssh {
@@ -271,14 +286,28 @@ impl Ssh {
             command.args(["-p", &port.to_string()]);
         }
         command.args(["--", destination, "docker", "system", "dial-stdio"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child =
             command.spawn().map_err(|e| io::Error::other(format!("ssh cannot be started: {e}")))?;
-        match (child.stdout.take(), child.stdin.take()) {
-            (Some(from), Some(to)) => Ok(Self { _child: child, streams: tokio::io::join(from, to) }),
+        match (child.stdout.take(), child.stdin.take(), child.stderr.take()) {
+            (Some(from), Some(to), Some(errors)) => Ok(Self {
+                _child: child,
+                streams: tokio::io::join(from, to),
+                heard: false,
+                last_words: tokio::spawn(last_words(errors)),
+            }),
             _ => Err(io::Error::other("ssh was started without its standard streams")),
         }
     }
+}
+
+async fn last_words(mut errors: ChildStderr) -> String {
+    let (mut kept, mut part) = (Vec::new(), [0; LAST_WORDS]);
+    while let Ok(read @ 1..) = errors.read(&mut part).await {
+        kept.extend_from_slice(&part[..read]);
+        kept.drain(..kept.len().saturating_sub(LAST_WORDS));
+    }
+    String::from_utf8_lossy(&kept).trim().to_owned()
 }
 
 impl AsyncRead for Ssh {
@@ -287,7 +316,20 @@ impl AsyncRead for Ssh {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.streams).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.streams).poll_read(cx, buf);
+        let ended =
+            matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before && buf.remaining() > 0;
+        if !ended || self.heard {
+            self.heard |= buf.filled().len() > before;
+            return read;
+        }
+        let said = std::task::ready!(Pin::new(&mut self.last_words).poll(cx));
+        self.heard = true;
+        Poll::Ready(match said {
+            Ok(said) if !said.is_empty() => Err(io::Error::other(said)),
+            Ok(_) | Err(_) => Ok(()),
+        })
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,34 +29,65 @@ pub struct Job {
     pub work: Work,
 }
 
-/// How a job last went.
+/// A job, and how it last went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStatus {
+    pub purpose: &'static str,
+    pub period: Duration,
+    /// `None` until its first turn has ended.
+    pub last: Option<Turn>,
+}
+
+/// How a job's turn went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    pub purpose: &'static str,
+    /// When it ended.
     pub at: Timestamp,
     pub error: Option<String>,
 }
 
+/// What the jobs are and how each last went, by name; empty where none run. Cheap to clone, all clones are one.
+#[derive(Clone, Default)]
+pub struct Board {
+    jobs: Arc<Mutex<BTreeMap<&'static str, JobStatus>>>,
+}
+
+impl Board {
+    #[must_use]
+    pub fn read(&self) -> BTreeMap<&'static str, JobStatus> {
+        self.lock().clone()
+    }
+
+    fn enter(&self, job: &Job) {
+        self.lock().insert(job.name, JobStatus { purpose: job.purpose, period: job.period, last: None });
+    }
+
+    fn note(&self, name: &str, turn: Turn) {
+        if let Some(job) = self.lock().get_mut(name) {
+            job.last = Some(turn);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, JobStatus>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The running jobs. Dropping it ends them.
 pub struct Jobs {
-    turns: Arc<Mutex<BTreeMap<&'static str, Turn>>>,
     tasks: JoinSet<()>,
 }
 
 impl Jobs {
+    /// `board` is where they are to be read.
     #[must_use]
-    pub fn start(jobs: Vec<Job>, clock: &SharedClock) -> Self {
-        let turns = Arc::<Mutex<BTreeMap<&'static str, Turn>>>::default();
+    pub fn start(jobs: Vec<Job>, board: &Board, clock: &SharedClock) -> Self {
         let mut tasks = JoinSet::new();
         for job in jobs {
-            tasks.spawn(drive(job, Arc::clone(&turns), Arc::clone(clock)));
+            board.enter(&job);
+            tasks.spawn(drive(job, board.clone(), Arc::clone(clock)));
         }
-        Self { turns, tasks }
-    }
-
-    #[must_use]
-    pub fn turns(&self) -> BTreeMap<&'static str, Turn> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        Self { tasks }
     }
 
     /// Ends the jobs; one that is at work is let go at its next wait.
@@ -65,7 +96,7 @@ impl Jobs {
     }
 }
 
-async fn drive(job: Job, turns: Arc<Mutex<BTreeMap<&'static str, Turn>>>, clock: SharedClock) {
+async fn drive(job: Job, board: Board, clock: SharedClock) {
     loop {
         let outcome = tokio::spawn((job.work)()).await;
         let error = match outcome {
@@ -76,8 +107,7 @@ async fn drive(job: Job, turns: Arc<Mutex<BTreeMap<&'static str, Turn>>>, clock:
         if let Some(error) = &error {
             warn!(job = job.name, "{} failed: {error}", job.purpose);
         }
-        let turn = Turn { purpose: job.purpose, at: clock.now(), error };
-        turns.lock().unwrap_or_else(PoisonError::into_inner).insert(job.name, turn);
+        board.note(job.name, Turn { at: clock.now(), error });
         tokio::time::sleep(job.period).await;
     }
 }
@@ -106,6 +136,7 @@ mod tests {
         let counted = Arc::clone(&ran);
         let job = |name, work: Work| Job { name, purpose: "a test", period: Duration::from_secs(60), work };
         let clock: SharedClock = Arc::new(SystemClock);
+        let board = Board::default();
         let jobs = Jobs::start(
             vec![
                 job("panics", Box::new(|| Box::pin(async { panic!("on purpose") }))),
@@ -117,13 +148,15 @@ mod tests {
                     }),
                 ),
             ],
+            &board,
             &clock,
         );
+        assert!(board.read().values().all(|job| job.last.is_none()), "none had its turn yet");
         tokio::time::sleep(Duration::from_secs(150)).await;
         assert_eq!(ran.load(Ordering::Relaxed), 3);
-        let turns = jobs.turns();
-        assert!(turns["panics"].error.is_some());
-        assert_eq!(turns["counts"].error, None);
+        let error_of = |name| board.read()[name].last.clone().expect("it had its turn").error;
+        assert!(error_of("panics").is_some());
+        assert_eq!(error_of("counts"), None);
         jobs.stop().await;
     }
 }

@@ -32,6 +32,8 @@ pub struct Pulse {
     pub passes: u64,
     pub events: u64,
     pub divergences: u64,
+    /// When the latest of them was found to be one.
+    pub last_divergence: Option<Timestamp>,
     pub revision: u64,
     pub containers: u64,
     /// Containers whose inspect keeps failing; their rows stand as last known.
@@ -53,6 +55,7 @@ impl Pulse {
             passes: 0,
             events: 0,
             divergences: 0,
+            last_divergence: None,
             revision: 0,
             containers: 0,
             stuck: 0,

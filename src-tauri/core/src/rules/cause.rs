@@ -154,13 +154,21 @@ impl Evidence {
         let later = Duration::try_from(died.duration_since(kill.at)).unwrap_or_default();
         (later <= kill.reach()).then_some(kill)
     }
+
+    /// Somebody's stop of the run that ended, told before its death. Podman tells nothing else; Docker tells a kill, and
+    /// the stop only when all is over.
+    fn stop(&self) -> Option<&Clue> {
+        let death = self.clues.iter().rposition(|clue| clue.deed == Deed::Die)?;
+        let of_this_run = self.clues.get(..death)?.iter().rev().take_while(|clue| clue.deed != Deed::Start);
+        of_this_run.into_iter().find(|clue| clue.deed == Deed::Stop)
+    }
 }
 
 impl Clue {
     /// Whether it may explain a change that is yet to come.
     #[must_use]
     pub fn explains_what_follows(&self) -> bool {
-        matches!(self.deed, Deed::Kill | Deed::Oom)
+        matches!(self.deed, Deed::Kill | Deed::Stop | Deed::Oom)
     }
 
     /// For how long after a signal an end is put down to it.
@@ -205,8 +213,8 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     if evidence.doubt == Some(Doubt::EngineAway) {
         return Cause::EngineRestart;
     }
-    if let Some(kill) = evidence.fatal_kill() {
-        return somebody(kill);
+    if let Some(act) = evidence.fatal_kill().or_else(|| evidence.stop()) {
+        return somebody(act);
     }
     if evidence.has(Deed::Die) {
         return Cause::Exit;
@@ -289,6 +297,9 @@ mod tests {
             ("our own stop", ours, false, Cause::Own),
             ("docker stop", seen(&[Kill, Die, Stop]), false, Cause::Foreign),
             ("docker kill", seen(&[Kill, Die]), false, Cause::Foreign),
+            ("a stop in Podman's words", seen(&[Stop, Die]), false, Cause::Foreign),
+            ("an exit that Podman's policy restarted", seen(&[Die, Stop]), false, Cause::Exit),
+            ("a stop, a start, an exit", seen(&[Stop, Die, Start, Die]), false, Cause::Exit),
             ("compose", by_compose, false, Cause::Compose),
             ("the program", seen(&[Die]), false, Cause::Exit),
             ("a survived signal, a restart, an exit", seen(&[Kill, Die, Start, Die]), false, Cause::Exit),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::error::{During as _, Sql, StoreError};
 
@@ -22,16 +22,21 @@ const LOG_BYTES: i64 = 4 << 20;
 const STATEMENTS: usize = 64;
 
 pub(super) fn writer(path: &Path) -> Result<Connection, StoreError> {
+    const OPEN: &str = "opening the database for writing";
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || -> Sql<Connection> {
-        let db = Connection::open_with_flags(path, flags)?;
+    let db = Connection::open_with_flags(path, flags).during(OPEN)?;
+    // Where a file cannot be opened for writing, SQLite opens it for reading and tells at the first write.
+    if db.is_readonly(MAIN_DB).during(OPEN)? {
+        return Err(StoreError::ReadOnly { during: OPEN.to_owned() });
+    }
+    let set_up = || -> Sql<()> {
         db.busy_timeout(OPEN_WAIT)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-        common(&db)?;
-        Ok(db)
+        common(&db)
     };
-    open().during("opening the database for writing")
+    set_up().during(OPEN)?;
+    Ok(db)
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {

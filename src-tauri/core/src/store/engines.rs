@@ -30,6 +30,13 @@ pub(super) fn verified_at(db: &Connection, engine: &EngineId) -> Sql<Option<Time
 }
 
 /// `None` for an engine that was never identified.
+pub(super) fn first_seen_at(db: &Connection, engine: &EngineId) -> Sql<Option<Timestamp>> {
+    db.prepare_cached("SELECT first_seen_at FROM engines WHERE engine_id = ?1")?
+        .query_row([engine.as_str()], |row| row.time(0))
+        .optional()
+}
+
+/// `None` for an engine that was never identified.
 pub(super) fn endpoint(db: &Connection, engine: &EngineId) -> Sql<Option<String>> {
     db.prepare_cached("SELECT endpoint FROM engines WHERE engine_id = ?1")?
         .query_row([engine.as_str()], |row| row.get(0))

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Retryable by itself: [`StoreError::Busy`]. Needs somebody: every other.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,10 @@ impl StoreError {
             return Self::Refused { during, reason: error.to_string() };
         };
         let reason = error.to_string();
+        if error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
+            // The log's index could not grow: so SQLite says of a full disk before there is a log to be written.
+            return Self::DiskFull { during };
+        }
         match code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy { during },
             ErrorCode::DiskFull => Self::DiskFull { during },
@@ -119,7 +123,6 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::ffi;
 
     #[test]
     fn each_kind_of_weather_has_its_own_error_and_cure() {
@@ -127,6 +130,7 @@ mod tests {
             |code| StoreError::sql("trying", rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
         assert!(matches!(of(ffi::SQLITE_BUSY), StoreError::Busy { .. }));
         assert!(matches!(of(ffi::SQLITE_FULL), StoreError::DiskFull { .. }));
+        assert!(matches!(of(ffi::SQLITE_IOERR_SHMSIZE), StoreError::DiskFull { .. }));
         assert!(matches!(of(ffi::SQLITE_READONLY), StoreError::ReadOnly { .. }));
         assert!(matches!(of(ffi::SQLITE_CANTOPEN), StoreError::ReadOnly { .. }));
         assert!(matches!(of(ffi::SQLITE_IOERR_FSYNC), StoreError::Io { .. }));

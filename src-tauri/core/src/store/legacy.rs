@@ -466,17 +466,16 @@ impl Carried {
         }
     }
 
-    /// A row of the index. One without a container cannot be running: it is missing, so that the next container of
-    /// its role takes the row. Of two rows with one container the newer has it.
+    /// A row of the index. One without a container is missing, whatever it was said to be: nobody could ever look
+    /// whether that is still so, and the next container of its role takes the row. Of two rows with one container
+    /// the newer has it.
     fn container(&mut self, row: &Fields, of: Instance, now: Timestamp) {
         let container = row.text("container_id").map(|id| id.trim().to_owned());
         let container = container.filter(|id| self.containers.insert(id.clone())).unwrap_or_default();
         let last_seen = row.time("last_alive_at");
         let created_at = row.time("created_at").unwrap_or(now);
         let said = state_of(&row.text("status").unwrap_or_default());
-        let homeless =
-            container.is_empty() && (said.is_alive() || matches!(said, State::Removing | State::Deploying));
-        let state = if homeless { State::Missing } else { said };
+        let state = if container.is_empty() { State::Missing } else { said };
         let missing_since = (state == State::Missing).then(|| last_seen.unwrap_or(created_at));
         let ports = row.port("port").map(|host_port| Port {
             container_port: of.container_port.unwrap_or(host_port),

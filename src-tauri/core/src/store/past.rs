@@ -34,6 +34,9 @@ pub struct IndexThen {
     pub at: Timestamp,
     /// The gap that the moment lies in: what stands here was not verified then.
     pub gap: Option<Gap>,
+    /// When this engine was first looked at. What stands here of an earlier moment is worked out from what was found
+    /// then. `None` for an engine that never was.
+    pub known_from: Option<Timestamp>,
     /// Until when the index has been verified; a later moment has not been looked at yet.
     pub verified_until: Option<Timestamp>,
     pub containers: Vec<ContainerThen>,
@@ -214,6 +217,7 @@ pub(super) fn index_at(db: &Connection, engine: &EngineId, at: Timestamp) -> Res
     Ok(IndexThen {
         at,
         gap: gaps.into_iter().find(|gap| gap.from <= at && at < gap.to),
+        known_from: engines::first_seen_at(db, engine).during(READ)?,
         verified_until: engines::verified_at(db, engine).during(READ)?,
         containers,
     })

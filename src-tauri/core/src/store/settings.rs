@@ -47,7 +47,7 @@ pub const KNOWN: &[Known] = &[
         key: PASS_INTERVAL_S,
         default: "30",
         explanation: "Seconds between two full passes over the engine's containers",
-        allowed: Allowed::Number { least: 5, most: 600 },
+        allowed: Allowed::Number { least: 1, most: 600 },
     },
     Known {
         key: CLOSE_TO_TRAY,

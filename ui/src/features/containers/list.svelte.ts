@@ -7,6 +7,12 @@ interface Found {
   tally: Tally;
 }
 
+interface Chosen {
+  kinds: ReadonlySet<Kind>;
+  groups: readonly Group[];
+  words: readonly string[];
+}
+
 /**
  * Which containers the table shows. Chips of one group widen each other, the groups and the search narrow.
  *
@@ -147,28 +153,32 @@ export class List {
     this.#held = null;
   }
 
-  /** One walk over everything: ten thousand rows in about a millisecond. */
+  /** One walk over everything. What is chosen is read before it: to read it for each row costs more than the rows. */
   #find(): Found {
     void this.#containers.version;
-    const words = this.#search.toLowerCase().split(/\s+/).filter(Boolean);
+    const chosen: Chosen = {
+      kinds: this.#kinds,
+      groups: [...this.#groups],
+      words: this.#search.toLowerCase().split(/\s+/).filter(Boolean),
+    };
     const tally = new Tally();
     const rows: Row[] = [];
     for (const row of this.#containers.rows) {
       tally.add(row.latest);
-      if (this.#fits(row, words)) rows.push(row);
+      if (fits(row, chosen)) rows.push(row);
     }
     for (const kind of KINDS) if (tally.kinds[kind] > 0) this.#seen.add(kind);
     for (const group of GROUPS) if (tally.groups[group] > 0) this.#seen.add(group);
     if (!sameRows(rows, this.#before)) this.#before = rows;
     return { rows: this.#before, tally };
   }
+}
 
-  #fits(row: Row, words: readonly string[]): boolean {
-    const container = row.latest;
-    if (this.#kinds.size > 0 && !this.#kinds.has(kindOf(container))) return false;
-    if (this.#groups.size > 0 && ![...this.#groups].some((group) => isIn(group, container))) return false;
-    return words.every((word) => row.text.includes(word));
-  }
+function fits(row: Row, { kinds, groups, words }: Chosen): boolean {
+  const container = row.latest;
+  if (kinds.size > 0 && !kinds.has(kindOf(container))) return false;
+  if (groups.length > 0 && !groups.some((group) => isIn(group, container))) return false;
+  return words.every((word) => row.text.includes(word));
 }
 
 function toggled<T>(set: ReadonlySet<T>, member: T): ReadonlySet<T> {

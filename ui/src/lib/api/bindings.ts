@@ -249,8 +249,10 @@ export type Finding = {
 
 /**  A span that could not be verified. */
 export type Gap = {
-	from: string,
+	/**  `null` where nothing is known before: the time until the engine was first looked at. */
+	from: string | null,
 	to: string,
+	/**  `not_running`, `engine_away`, `asleep`, `before_first_look`, `never_looked`. */
 	reason: string,
 };
 

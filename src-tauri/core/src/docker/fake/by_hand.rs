@@ -81,7 +81,7 @@ impl Overheard {
         let mut world = self.engine.world();
         let world: &mut World = &mut world;
         let Some(reader) = world.readers.get_mut(&self.reader) else { return (vec![], None) };
-        (reader.queue.drain(..).map(|(_, event)| event).collect(), reader.ended.take())
+        (reader.queue.drain(..).map(|(_, told)| told.event).collect(), reader.ended.take())
     }
 }
 

@@ -1,17 +1,87 @@
 //! A believable machine, for the demo: containers of every state, and a life that goes on by itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::{FakeEngine, RestartPolicy, Spec};
-use crate::docker::EngineError;
+use crate::docker::{EngineError, SharedEngine};
 use crate::rules::container::Health;
 use crate::rules::ids::ContainerId;
 
 /// The same life at every start of the demo.
 const SEED: u64 = 7;
+
+/// The demo as the core takes it: an engine that goes on by itself, until this is dropped.
+///
+/// Where there are Unix sockets it is served at one, in a folder of its own, and the door to it is the ordinary one:
+/// the demo runs what a real engine runs, and a person may act on it from outside with `docker -H`.
+pub struct Demo {
+    door: SharedEngine,
+    life: JoinHandle<()>,
+    #[cfg(unix)]
+    _socket: socket::Socket,
+}
+
+impl Demo {
+    /// Begins it; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// [`EngineError::Endpoint`] where no socket can be made below the system's temporary folder.
+    pub fn begin(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Result<Self, EngineError> {
+        let (engine, life) = FakeEngine::demo(now)?;
+        #[cfg(unix)]
+        {
+            let (door, socket) = socket::open(engine)?;
+            Ok(Self { door, life: tokio::spawn(life.go_on()), _socket: socket })
+        }
+        #[cfg(not(unix))]
+        Ok(Self { door: Arc::new(engine), life: tokio::spawn(life.go_on()) })
+    }
+
+    #[must_use]
+    pub fn door(&self) -> SharedEngine {
+        Arc::clone(&self.door)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.life.abort();
+    }
+}
+
+#[cfg(unix)]
+mod socket {
+    use std::io;
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use crate::docker::bollard::DockerEngine;
+    use crate::docker::fake::FakeEngine;
+    use crate::docker::fake::served::{Idiom, Served};
+    use crate::docker::{EngineError, SharedEngine};
+
+    /// The socket, and then its folder, go with it.
+    pub(super) struct Socket {
+        _served: Served,
+        _folder: TempDir,
+    }
+
+    pub(super) fn open(engine: FakeEngine) -> Result<(SharedEngine, Socket), EngineError> {
+        let unusable =
+            |error: io::Error| EngineError::Endpoint(format!("the demo's socket cannot be made: {error}"));
+        let folder = tempfile::Builder::new().prefix("tinyforge-demo-engine-").tempdir().map_err(unusable)?;
+        let served =
+            Served::start(engine, &folder.path().join("docker.sock"), Idiom::Api147).map_err(unusable)?;
+        let door = Arc::new(DockerEngine::new(&served.endpoint())?);
+        Ok((door, Socket { _served: served, _folder: folder }))
+    }
+}
 
 impl FakeEngine {
     /// A world of every state, stamped by `now`, and the life that moves it while it is awaited.

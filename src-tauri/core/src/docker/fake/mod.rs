@@ -9,7 +9,11 @@
 //! A contract test holds this world and a real engine to the same promises.
 
 mod by_hand;
+mod calls;
 mod demo;
+mod door;
+#[cfg(unix)]
+pub mod served;
 mod spec;
 mod world;
 
@@ -17,19 +21,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures_util::stream;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::Instant;
 
 pub use by_hand::Overheard;
-pub use demo::DemoLife;
+pub use calls::{Call, Calls, Mishap};
+pub use demo::{Demo, DemoLife};
 pub use spec::{OnTerm, RestartPolicy, Spec, Weather};
 
-use super::{Dialect, Engine, EngineError, EngineEvent, EngineIdentity, EventStream, Listed, deadline};
-use crate::rules::container::{Health, ManagedContainer, Observed, State};
+use super::EngineError;
+use crate::rules::container::{Health, Observed, State};
 use crate::rules::ids::{ContainerId, EngineId};
-use crate::rules::labels;
 use world::{Reach, World};
 
 /// Cheap to clone; all clones are one world.
@@ -37,88 +39,6 @@ use world::{Reach, World};
 pub struct FakeEngine {
     world: Arc<Mutex<World>>,
     endpoint: Arc<str>,
-}
-
-/// The calls of the door, for counting them and for mishaps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Call {
-    Identify,
-    Ping,
-    List,
-    ListManaged,
-    Inspect,
-    Events,
-    Start,
-    Stop,
-    Restart,
-}
-
-impl Call {
-    pub const ALL: [Self; 9] = [
-        Self::Identify,
-        Self::Ping,
-        Self::List,
-        Self::ListManaged,
-        Self::Inspect,
-        Self::Events,
-        Self::Start,
-        Self::Stop,
-        Self::Restart,
-    ];
-}
-
-/// What can befall one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mishap {
-    /// It fails and has no effect.
-    Fail(EngineError),
-    /// It takes effect and its answer is lost.
-    LoseAnswer,
-    /// It is never answered: the deadline ends it, without effect.
-    Hang,
-    /// A listing answers with its first so many rows only, and calls that complete.
-    Truncate(usize),
-}
-
-/// How often the door was used.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Calls {
-    pub by_kind: BTreeMap<Call, u64>,
-    pub inspects_of: BTreeMap<ContainerId, u64>,
-    /// The most inspects that were ever under way at once.
-    pub inspects_at_once: usize,
-    /// The most inspects of one and the same container that were ever under way at once.
-    pub inspects_of_one_at_once: usize,
-    under_way: BTreeMap<ContainerId, usize>,
-}
-
-impl Calls {
-    #[must_use]
-    pub fn of(&self, call: Call) -> u64 {
-        self.by_kind.get(&call).copied().unwrap_or(0)
-    }
-
-    #[must_use]
-    pub fn inspects_of(&self, id: &ContainerId) -> u64 {
-        self.inspects_of.get(id).copied().unwrap_or(0)
-    }
-
-    fn begin_inspect(&mut self, id: &ContainerId) {
-        *self.inspects_of.entry(id.clone()).or_default() += 1;
-        let of_one = self.under_way.entry(id.clone()).or_default();
-        *of_one += 1;
-        self.inspects_of_one_at_once = self.inspects_of_one_at_once.max(*of_one);
-        self.inspects_at_once = self.inspects_at_once.max(self.under_way.values().sum());
-    }
-
-    fn end_inspect(&mut self, id: &ContainerId) {
-        if let Some(count) = self.under_way.get_mut(id) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.under_way.remove(id);
-            }
-        }
-    }
 }
 
 const FAKE_ENDPOINT: &str = "fake://world";
@@ -356,6 +276,24 @@ impl FakeEngine {
     }
 }
 
+/// The way to the engine, as whoever guards the socket needs to know it.
+#[cfg(unix)]
+struct Way {
+    reach: Reach,
+    breaks: u64,
+    /// Ready once any of it is otherwise.
+    changed: tokio::sync::futures::OwnedNotified,
+}
+
+#[cfg(unix)]
+impl FakeEngine {
+    fn way(&self) -> Way {
+        let world = self.world();
+        let changed = world.reach_changed.clone().notified_owned();
+        Way { reach: world.reach.clone(), breaks: world.breaks, changed }
+    }
+}
+
 /// What a test may ask that no engine tells.
 impl FakeEngine {
     /// Every container as it really is.
@@ -403,303 +341,6 @@ impl FakeEngine {
     #[must_use]
     pub fn readers(&self) -> usize {
         self.world().readers.len()
-    }
-}
-
-/// How a call finds its way.
-impl FakeEngine {
-    /// Counts the call, waits until the engine answers, and says what befalls it.
-    async fn reach(&self, call: Call, tried: &str) -> Result<Option<Mishap>, EngineError> {
-        let (mishap, latency) = {
-            let mut world = self.world();
-            let nth = world.calls.by_kind.entry(call).or_default();
-            *nth += 1;
-            let nth = *nth;
-            let place = world.mishaps.iter().position(|(c, at, _)| *c == call && *at == nth);
-            (place.map(|i| world.mishaps.remove(i).2), world.weather.latency / 2)
-        };
-        self.until_it_answers(tried, When::Connecting).await?;
-        pass(latency).await;
-        self.until_it_answers(tried, When::UnderWay).await?;
-        match mishap {
-            Some(Mishap::Fail(error)) => Err(error),
-            Some(Mishap::Hang) => std::future::pending().await,
-            other => Ok(other),
-        }
-    }
-
-    /// The way back: the second half of the latency, and whether the answer arrives.
-    async fn answer<T>(&self, tried: &str, mishap: Option<Mishap>, answer: T) -> Result<T, EngineError> {
-        let latency = self.world().weather.latency / 2;
-        pass(latency).await;
-        self.until_it_answers(tried, When::UnderWay).await?;
-        if mishap == Some(Mishap::LoseAnswer) {
-            return Err(self.world().broken(tried, "connection reset by peer"));
-        }
-        Ok(answer)
-    }
-
-    async fn until_it_answers(&self, tried: &str, when: When) -> Result<(), EngineError> {
-        loop {
-            let (changed, due) = {
-                let world = self.world();
-                match (&world.reach, when) {
-                    (Reach::Answers, _) => return Ok(()),
-                    (Reach::Hangs, _) => {}
-                    (Reach::Away | Reach::Dead, When::Connecting) => {
-                        let detail = "nothing listens there".to_owned();
-                        return Err(EngineError::Absent { endpoint: world.endpoint.clone(), detail });
-                    }
-                    (Reach::Denied, When::Connecting) => {
-                        let detail = "the socket belongs to another user".to_owned();
-                        return Err(EngineError::Denied { endpoint: world.endpoint.clone(), detail });
-                    }
-                    (Reach::Away | Reach::Dead | Reach::Denied, When::UnderWay) => {
-                        return Err(world.broken(tried, "connection reset by peer"));
-                    }
-                }
-                (world.reach_changed.clone().notified_owned(), world.next_due())
-            };
-            match due {
-                Some(due) => tokio::select! { () = changed => {}, () = sleep_until(due) => {} },
-                None => changed.await,
-            }
-        }
-    }
-
-    async fn within<T>(
-        &self,
-        tried: &str,
-        deadline: Duration,
-        call: impl Future<Output = Result<T, EngineError>> + Send,
-    ) -> Result<T, EngineError> {
-        timeout(deadline, call).await.unwrap_or_else(|_| {
-            Err(EngineError::Hung { endpoint: self.endpoint.to_string(), tried: tried.to_owned(), deadline })
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    Connecting,
-    UnderWay,
-}
-
-/// Lets `latency` pass; none at all still gives others their turn.
-async fn pass(latency: Duration) {
-    if latency.is_zero() {
-        tokio::task::yield_now().await;
-    } else {
-        sleep(latency).await;
-    }
-}
-
-/// Counts an inspect as under way for as long as it lives, also where it is cancelled.
-struct InspectUnderWay<'a> {
-    engine: &'a FakeEngine,
-    id: &'a ContainerId,
-}
-
-impl<'a> InspectUnderWay<'a> {
-    fn begin(engine: &'a FakeEngine, id: &'a ContainerId) -> Self {
-        engine.world().calls.begin_inspect(id);
-        Self { engine, id }
-    }
-}
-
-impl Drop for InspectUnderWay<'_> {
-    fn drop(&mut self) {
-        self.engine.world().calls.end_inspect(self.id);
-    }
-}
-
-#[async_trait]
-impl Engine for FakeEngine {
-    fn endpoint(&self) -> String {
-        self.endpoint.to_string()
-    }
-
-    async fn identify(&self) -> Result<EngineIdentity, EngineError> {
-        let tried = "ask who answers";
-        self.within(tried, deadline::READ, async {
-            let mishap = self.reach(Call::Identify, tried).await?;
-            let identity = {
-                let world = self.world();
-                EngineIdentity {
-                    id: world.engine_id.clone(),
-                    dialect: Dialect::Docker,
-                    version: "20.10.24".to_owned(),
-                    api_version: "1.41".to_owned(),
-                    system_time: Some(world.engine_now()),
-                }
-            };
-            self.answer(tried, mishap, identity).await
-        })
-        .await
-    }
-
-    async fn ping(&self) -> Result<(), EngineError> {
-        let tried = "ask for a sign of life";
-        self.within(tried, deadline::READ, async {
-            let mishap = self.reach(Call::Ping, tried).await?;
-            self.answer(tried, mishap, ()).await
-        })
-        .await
-    }
-
-    async fn list(&self) -> Result<Vec<Listed>, EngineError> {
-        let tried = "list the containers";
-        self.within(tried, deadline::LIST, async {
-            let mishap = self.reach(Call::List, tried).await?;
-            let mut rows: Vec<Listed> = self.world().listed().into_iter().map(|(row, _)| row).collect();
-            if let Some(Mishap::Truncate(kept)) = mishap {
-                rows.truncate(kept);
-            }
-            self.answer(tried, mishap, rows).await
-        })
-        .await
-    }
-
-    async fn list_managed(&self) -> Result<Vec<ManagedContainer>, EngineError> {
-        let tried = "list the managed containers";
-        self.within(tried, deadline::LIST, async {
-            let mishap = self.reach(Call::ListManaged, tried).await?;
-            let mut rows: Vec<ManagedContainer> = self
-                .world()
-                .listed()
-                .into_iter()
-                .filter(|(_, c)| c.spec.labels.get(labels::MANAGED).is_some_and(|v| v == "true"))
-                .map(|(row, c)| {
-                    ManagedContainer::from_labels(row.container_id, row.name, row.state, &c.spec.labels)
-                })
-                .collect();
-            if let Some(Mishap::Truncate(kept)) = mishap {
-                rows.truncate(kept);
-            }
-            self.answer(tried, mishap, rows).await
-        })
-        .await
-    }
-
-    async fn inspect(&self, id: &ContainerId) -> Result<Option<Observed>, EngineError> {
-        let tried = format!("inspect {}", id.short());
-        let _under_way = InspectUnderWay::begin(self, id);
-        self.within(&tried, deadline::READ, async {
-            let mishap = self.reach(Call::Inspect, &tried).await?;
-            loop {
-                let changed = {
-                    let world = self.world();
-                    if !world.hung_inspects.contains(id) {
-                        break;
-                    }
-                    world.reach_changed.clone().notified_owned()
-                };
-                changed.await;
-            }
-            let seen = self.truth_of(id);
-            self.answer(&tried, mishap, seen).await
-        })
-        .await
-    }
-
-    async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {
-        let tried = "subscribe to the events";
-        self.within(tried, deadline::READ, async {
-            let mishap = self.reach(Call::Events, tried).await?;
-            let reading = Reading { engine: self.clone(), reader: self.world().subscribe(since) };
-            let events =
-                stream::unfold(reading, |reading| async move { Some((reading.next().await?, reading)) });
-            self.answer(tried, mishap, Box::pin(events) as EventStream).await
-        })
-        .await
-    }
-
-    async fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
-        let tried = format!("start {}", id.short());
-        self.within(&tried, deadline::START, async {
-            let mishap = self.reach(Call::Start, &tried).await?;
-            let done = self.world().start(id);
-            self.answer(&tried, mishap, done).await?
-        })
-        .await
-    }
-
-    async fn stop(&self, id: &ContainerId, grace: Option<Duration>) -> Result<(), EngineError> {
-        let tried = format!("stop {}", id.short());
-        self.within(&tried, deadline::stop(grace), async {
-            let mishap = self.reach(Call::Stop, &tried).await?;
-            let begun = self.world().begin_stop(id);
-            let done = match begun {
-                Ok(Some(on_term)) => {
-                    if on_term == OnTerm::Ignore {
-                        sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await;
-                    }
-                    self.world().finish_stop(id)
-                }
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
-            self.answer(&tried, mishap, done).await?
-        })
-        .await
-    }
-
-    async fn restart(&self, id: &ContainerId, grace: Option<Duration>) -> Result<(), EngineError> {
-        let tried = format!("restart {}", id.short());
-        self.within(&tried, deadline::restart(grace), async {
-            let mishap = self.reach(Call::Restart, &tried).await?;
-            let ignores = self.world().containers.get(id).is_some_and(|c| c.spec.on_term == OnTerm::Ignore);
-            if ignores {
-                sleep(grace.unwrap_or(deadline::DEFAULT_GRACE)).await;
-            }
-            let done = self.world().restart(id);
-            self.answer(&tried, mishap, done).await?
-        })
-        .await
-    }
-}
-
-/// One open event stream. Leaving it closes it.
-struct Reading {
-    engine: FakeEngine,
-    reader: u64,
-}
-
-impl Reading {
-    async fn next(&self) -> Option<Result<EngineEvent, EngineError>> {
-        loop {
-            let (notify, due) = {
-                let mut world = self.engine.world();
-                let frozen = world.reach == Reach::Hangs;
-                let next_due = world.next_due();
-                let reader = world.readers.get_mut(&self.reader)?;
-                let first = reader.queue.front().map(|(due, _)| *due);
-                // What was sent before the connection broke still arrives; a frozen engine sends nothing.
-                match first {
-                    Some(due) if due <= Instant::now() && (!frozen || reader.ended.is_some()) => {
-                        return reader.queue.pop_front().map(|(_, event)| Ok(event));
-                    }
-                    None if reader.ended.is_some() => {
-                        let ended = reader.ended.take();
-                        world.readers.remove(&self.reader);
-                        return ended.map(Err);
-                    }
-                    _ => {}
-                }
-                let first = if frozen && reader.ended.is_none() { None } else { first };
-                (reader.notify.clone(), [first, next_due].into_iter().flatten().min())
-            };
-            match due {
-                Some(due) => tokio::select! { () = notify.notified() => {}, () = sleep_until(due) => {} },
-                None => notify.notified().await,
-            }
-        }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        self.engine.world().readers.remove(&self.reader);
     }
 }
 

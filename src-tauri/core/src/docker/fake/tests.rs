@@ -1,7 +1,9 @@
 use futures_util::StreamExt as _;
 
+use tokio::time::{sleep, timeout};
+
 use super::*;
-use crate::docker::Action;
+use crate::docker::{Action, Engine as _, EngineEvent, EventStream};
 
 async fn drain(events: &mut EventStream) -> Vec<String> {
     let mut words = Vec::new();

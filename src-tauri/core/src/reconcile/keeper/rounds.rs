@@ -129,6 +129,10 @@ impl Keeper {
         let now = self.clock.steady();
         let before = self.unannounced.len();
         self.unannounced.retain(|_, until| *until > now);
-        self.pulse.divergences += u64::try_from(before - self.unannounced.len()).unwrap_or(0);
+        let found = u64::try_from(before - self.unannounced.len()).unwrap_or(0);
+        if found > 0 {
+            self.pulse.divergences += found;
+            self.pulse.last_divergence = Some(self.clock.now());
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::desktop::DEADLINE;
+use crate::screen::Area;
 
 /// The name under which WebDriver hands out elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -80,6 +81,22 @@ impl Page {
     pub fn until_it_no_longer_says(&self, text: &str) {
         let script = format!("return !document.body.innerText.includes({})", json!(text));
         self.until(&format!("the window no longer says {text:?}"), &script);
+    }
+
+    /// Where an element is in the window, named as a style sheet would.
+    pub fn area(&self, selector: &str) -> Area {
+        let found = self.ask(&format!(
+            "const r = document.querySelector({})?.getBoundingClientRect();
+             return r ? [r.left, r.top, r.right, r.bottom].map(Math.round) : null",
+            json!(selector)
+        ));
+        let edge = |n: usize| {
+            let edge = found[n].as_i64().unwrap_or_else(|| panic!("{selector} is not in the window"));
+            i16::try_from(edge).unwrap_or_else(|_| panic!("{selector} is not in sight: {found}"))
+        };
+        let size = |from: i16, to: i16| to.saturating_sub(from).max(0).unsigned_abs();
+        let [x, y, right, bottom] = [0, 1, 2, 3].map(edge);
+        Area { x, y, width: size(x, right), height: size(y, bottom) }
     }
 
     /// Waits until the row of that container is in that state.

@@ -1,0 +1,55 @@
+//! Another program holds the database's lock for a minute while the engine's containers change fifty times a second.
+
+use std::time::{Duration, Instant};
+
+use harness::engine::{IMAGE, RealEngine, ask};
+use harness::sandbox::Sandbox;
+
+use super::beside;
+use super::ground::{Churn, HEALED, ends_in_order, is_equal, is_intact, status, within};
+
+const LOCKED: Duration = Duration::from_secs(60);
+const EVENTS_PER_SECOND: u32 = 50;
+
+#[test]
+fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits() {
+    let _machine = beside();
+    let engine = RealEngine::start();
+    let ids: Vec<_> = (0..8).map(|n| engine.create(&["--name", &format!("c{n}"), IMAGE])).collect();
+    let sandbox = Sandbox::on(&engine);
+    let mut daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0);
+    let events = || status(&sandbox)["index"]["events"].as_u64().unwrap();
+    let before = events();
+
+    let other = rusqlite::Connection::open(sandbox.home().join("tinyforge.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let locked = Instant::now();
+    let churn = Churn::renames(engine.socket(), ids, EVENTS_PER_SECOND);
+    let mut asked = vec![];
+    while locked.elapsed() < LOCKED {
+        // The span itself is the subject: the lock is held.
+        std::thread::sleep(Duration::from_secs(1));
+        let began = Instant::now();
+        assert!(ask(&engine.socket(), "GET", "/version").unwrap().contains(" 200 "));
+        asked.push(began.elapsed());
+        let due = locked.elapsed().as_secs().saturating_sub(2) * u64::from(EVENTS_PER_SECOND) / 2;
+        assert!(events() - before >= due, "events are read while the database is locked");
+    }
+    let renames = churn.end();
+    assert!(renames >= LOCKED.as_secs() * u64::from(EVENTS_PER_SECOND) * 9 / 10, "{renames} renames");
+    other.execute_batch("ROLLBACK").unwrap();
+    let equal = within(HEALED, "equal after the lock", || is_equal(&sandbox));
+    within(HEALED, "every event is counted", || events() - before >= renames);
+    asked.sort();
+    eprintln!(
+        "{renames} renames in {} s of lock; equal {} ms after it; the engine answered in {} µs (median), {} ms at most",
+        LOCKED.as_secs(),
+        equal.as_millis(),
+        asked[asked.len() / 2].as_micros(),
+        asked.last().unwrap().as_millis()
+    );
+    assert!(asked.last().unwrap() < &Duration::from_secs(1), "nobody waits for our reader");
+    ends_in_order(&mut daemon);
+    is_intact(&sandbox.home());
+}

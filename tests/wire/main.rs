@@ -1,0 +1,9 @@
+//! The fake engine on the wire, and the real adapter and the whole program against it: every idiom, every way in which
+//! an answer can break.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod idioms;
+mod program;
+mod stream;
