@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use harness::world::World;
 use tinyforge_core::docker::fake::{FakeEngine, Spec};
+use tinyforge_core::rules::row::Row;
 
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -30,6 +31,28 @@ async fn another_engine_behind_the_same_socket_has_its_own_rows_and_makes_nothin
     world.equal_within(Duration::from_secs(5)).await;
     assert_eq!(world.rows().await.len(), 6);
     assert_eq!(world.rows_of("SECOND").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_replaced_while_it_is_being_reached_is_not_taken_for_the_other() {
+    let engine = FakeEngine::new(3);
+    for n in 0..3 {
+        engine.run(Spec::named(&format!("first-{n}"))).unwrap();
+    }
+    let world = World::settled(engine.clone()).await;
+    world.wait(Duration::from_secs(12)).await;
+    let (first, first_id) = (world.rows().await, engine.engine_id());
+    engine.change_weather(|weather| weather.latency = Duration::from_millis(100));
+    engine.break_streams();
+    // It has said who it is, and is not yet subscribed to.
+    world.wait(Duration::from_millis(120)).await;
+    engine.become_another_engine("SECOND");
+    engine.run(Spec::named("second-0")).unwrap();
+    world.equal_within(Duration::from_secs(5)).await;
+    assert_eq!(world.rows_of("SECOND").await.len(), 1);
+    let kept = world.rows_of(first_id.as_str()).await;
+    let names = |rows: &[Row]| rows.iter().map(Row::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&kept), names(&first), "nothing of the first engine is missing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,10 @@ use std::time::Duration;
 use harness::world::World;
 use tinyforge_core::docker::EngineError;
 use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec, Weather};
-use tinyforge_core::rules::container::Health;
-use tinyforge_core::rules::ids::ContainerId;
+use tinyforge_core::rules::container::{Health, WorkloadKind};
+use tinyforge_core::rules::ids::{ContainerId, RowId, WorkloadId};
+use tinyforge_core::rules::row::{Decided, Owner};
+use tinyforge_core::store::Placeholder;
 
 const MOMENT: Duration = Duration::from_millis(50);
 
@@ -191,4 +193,30 @@ async fn states_without_an_event_are_found_by_a_pass_and_counted_as_divergences(
     assert_eq!(world.state(&id).await, "removing");
     world.wait(Duration::from_secs(3)).await;
     assert_eq!(world.pulse().divergences, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_the_store_refuses_holds_nobody_else_up() {
+    let engine = FakeEngine::new(12);
+    let quiet: Vec<_> = (0..7).map(|n| engine.run(Spec::named(&format!("c{n}"))).unwrap()).collect();
+    let world = World::begin_with_workload(engine.clone(), "shop", WorkloadKind::Project).await;
+    // The key that the new container is to get is taken behind the reconciler's back.
+    let deploy = Decided { deploy_id: Some("d1".to_owned()), ..Decided::default() };
+    let role = "web".to_owned();
+    let placeholder = Placeholder {
+        id: RowId::new("shop:web"),
+        engine_id: engine.engine_id(),
+        owner: Owner::Workload { id: WorkloadId::new("shop"), kind: WorkloadKind::Project, role },
+        name: "shop-web".to_owned(),
+        image: "shop:2".to_owned(),
+        decided: deploy,
+    };
+    world.store.insert_placeholder(placeholder, engine.now()).await.unwrap();
+    engine.run(Spec::named("shop-1").managed("shop", WorkloadKind::Project, "web")).unwrap();
+    for id in &quiet {
+        engine.update(id, RestartPolicy::No).unwrap();
+    }
+    let last = engine.run(Spec::named("last")).unwrap();
+    world.equal_within(Duration::from_secs(3)).await;
+    assert_eq!(world.state(&last).await, "running");
 }

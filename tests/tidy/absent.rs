@@ -237,6 +237,21 @@ fn nothing_names_a_mirror(tree: &Tree) -> Vec<Breach> {
     found
 }
 
+/// What only a simulation needs, planted faults among it, is in no program.
+fn only_the_tests_are_built_for_a_simulation(tree: &Tree) -> Vec<Breach> {
+    let mut found = Vec::new();
+    let built_by = |path: &str| path.ends_with("Cargo.toml") || path.starts_with("scripts/");
+    for (path, text) in tree.all().filter(|(path, _)| built_by(path) && *path != "tests/Cargo.toml") {
+        for (line, text) in numbered(text) {
+            let asks = ["\"simulation\"", "/simulation", "features simulation", "--all-features"];
+            if let Some(words) = asks.iter().find(|words| text.contains(**words)) {
+                found.push(breach(path, line, format!("`{words}`: planted faults are for the tests alone")));
+            }
+        }
+    }
+    found
+}
+
 /// Every command that is declared stands in the list that faces are built from.
 fn every_command_is_in_the_list(tree: &Tree) -> Vec<Breach> {
     const PATH: &str = "src-tauri/core/src/control/commands.rs";
@@ -460,6 +475,25 @@ fn a_mirror_is_found() {
             ("Cargo.toml", "[workspace]\n"),
         ],
         &[".cargo/config.toml:3", ".cargo/config.toml:4", "ui/.npmrc:2"],
+    );
+}
+
+#[test]
+fn no_program_has_planted_faults() {
+    crate::holds(only_the_tests_are_built_for_a_simulation);
+}
+
+#[test]
+fn a_program_with_planted_faults_is_found() {
+    crate::breaks(
+        only_the_tests_are_built_for_a_simulation,
+        &[
+            ("tests/Cargo.toml", "core = { workspace = true, features = [\"simulation\"] }"),
+            ("src-tauri/core/Cargo.toml", "[features]\nsimulation = []"),
+            ("src-tauri/cli/Cargo.toml", "core = { workspace = true, features = [\"simulation\"] }"),
+            ("scripts/package.sh", "set -e\ncargo build --release --all-features"),
+        ],
+        &["scripts/package.sh:2", "src-tauri/cli/Cargo.toml:1"],
     );
 }
 

@@ -2,6 +2,8 @@
 
 mod connect;
 mod inspect;
+#[cfg(feature = "simulation")]
+mod planted;
 mod rounds;
 mod shutdown;
 mod write;
@@ -29,6 +31,7 @@ use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
 use crate::rules::ids::{ContainerId, EngineId, RowId};
 use crate::rules::plan::{self, Circumstances, IndexView, RowWrite};
+use crate::rules::planted::{self as fault, Bug};
 use crate::store::{Gap, GapReason, IndexCommit, IndexLoad, Recast, Store, StoreError};
 
 /// Inspects at once: a thousand take a quarter of a second with eight, and more does not make it faster.
@@ -100,6 +103,12 @@ enum Connection {
         who: Box<EngineIdentity>,
     },
     Subscribing {
+        attempt: u32,
+    },
+    /// It is asked once more who answers: another engine may have come before the stream that would tell of it was open.
+    Confirming {
+        reader: AbortHandle,
+        asked: AbortHandle,
         attempt: u32,
     },
     Connected {

@@ -12,6 +12,7 @@ use super::watch::CLUES;
 use crate::rules::cause::{Clue, Doubt};
 use crate::rules::ids::ContainerId;
 use crate::rules::pace::Pace;
+use crate::rules::planted::{self as fault, Bug};
 
 /// Why a container is looked at, and who waits for it.
 #[derive(Debug, Default)]
@@ -102,12 +103,17 @@ enum Place {
 
 impl Looks {
     pub(super) fn want(&mut self, id: &ContainerId, want: Want) {
+        if fault::is(Bug::AMarkDuringALookIsLost) && self.under_way.contains(id) {
+            return;
+        }
         let place = match self.wanted.get_mut(id) {
             Some(known) => {
-                let urgent = want.is_urgent();
+                let (urgent, doubted) = (want.is_urgent(), want.doubt.is_some());
                 known.want.merge(want);
                 match known.place {
                     Place::Patient | Place::Resting(_) if urgent => Place::Urgent,
+                    // What kept it from being answered may be over.
+                    Place::Resting(_) if doubted => Place::Patient,
                     Place::Urgent | Place::Patient | Place::Paced(_) | Place::Resting(_) | Place::Behind => {
                         return;
                     }
@@ -175,6 +181,11 @@ impl Looks {
     /// When the first of those that wait may be looked at.
     pub(super) fn next_due(&self) -> Option<Duration> {
         self.waiting.keys().next().copied()
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(super) fn is_under_way(&self, id: &ContainerId) -> bool {
+        self.under_way.contains(id)
     }
 
     pub(super) fn under_way(&self) -> usize {
@@ -392,6 +403,19 @@ mod tests {
         assert!(looks.next(Duration::from_millis(10)).is_none());
         let (_, want) = looks.next(EXPLANATION).expect("at last without");
         assert_eq!(want.explained_by, Some(EXPLANATION), "the wait is not prolonged");
+    }
+
+    #[test]
+    fn after_a_doubt_what_failed_before_is_looked_at_at_once() {
+        let mut looks = Looks::default();
+        looks.want(&id("a"), event());
+        let (a, want) = looks.next(Duration::ZERO).unwrap();
+        looks.retry(&a, want, Duration::ZERO);
+        looks.want(&a, Want { pass: Some(1), ..Want::default() });
+        assert!(looks.next(Duration::ZERO).is_none(), "a pass in its turn waits with it");
+        let doubted = Want { pass: Some(2), doubt: Some(Doubt::Reconnected), ..Want::default() };
+        looks.want(&a, doubted);
+        assert!(looks.next(Duration::ZERO).is_some());
     }
 
     #[test]

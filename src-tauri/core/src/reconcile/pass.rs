@@ -9,6 +9,7 @@ use crate::rules::container::State;
 use crate::rules::ids::ContainerId;
 use crate::rules::missing::{self, Standing, Suspicion};
 use crate::rules::plan::IndexView;
+use crate::rules::planted::{self as fault, Bug};
 use crate::rules::row::Row;
 
 /// A pass under way.
@@ -62,8 +63,9 @@ impl Pass {
             Suspicion::Nobody => vec![],
             Suspicion::Inspect(absent) => absent,
         };
+        let doubted = self.doubt.is_some() && !fault::is(Bug::ADoubtLooksAtWhatDiffers);
         let differs = |line: &&Listed| match view.of_container(&line.container_id) {
-            Some(row) => self.doubt.is_some() || disagrees(line, row),
+            Some(row) => doubted || disagrees(line, row),
             None => true,
         };
         let looks = listing.iter().filter(differs).map(|line| line.container_id.clone());

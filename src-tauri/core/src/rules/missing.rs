@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::container::State;
 use super::ids::ContainerId;
+use super::planted::{self as fault, Bug};
 
 /// What the sweep needs to know of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +52,10 @@ pub fn suspects(rows: &[Standing], listed: &BTreeSet<ContainerId>, confirmed: bo
         .filter(|row| !row.seen_since && !listed.contains(&row.container_id))
         .map(|row| row.container_id.clone())
         .collect();
+    let believed = confirmed || fault::is(Bug::ALossOfMostIsBelieved);
     match absent.len() {
         0 => Suspicion::Nobody,
-        many if many > FEW && many * 2 > known && !confirmed => Suspicion::ListAgain,
+        many if many > FEW && many * 2 > known && !believed => Suspicion::ListAgain,
         _ => Suspicion::Inspect(absent),
     }
 }

@@ -11,6 +11,7 @@ pub mod labels;
 pub mod missing;
 pub mod pace;
 pub mod plan;
+pub mod planted;
 pub mod row;
 pub mod time;
 pub mod verdict;

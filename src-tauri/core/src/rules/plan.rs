@@ -9,6 +9,7 @@ use super::container::{Observed, State};
 use super::diff::{self, Change, Field};
 use super::dispatch::{self, Claims};
 use super::ids::{ContainerId, EngineId, RowId};
+use super::planted::{self as fault, Bug};
 use super::row::{Decided, Facts, Owner, Row};
 
 /// One row's write on the reconciler's path. It cannot name a column that the deployer decides.
@@ -165,7 +166,8 @@ pub fn of_inspect(
 ) -> Option<RowWrite> {
     let ruling = dispatch::owner_of(&seen.container_id, &seen.labels, around.claims);
     let facts = Facts::of(seen);
-    if let Some(row) = view.of_container(&seen.container_id) {
+    let named = |row: &&Row| fault::is(Bug::TheNameIsTheIdentity) && row.facts.name == seen.name;
+    if let Some(row) = view.of_container(&seen.container_id).or_else(|| view.rows().find(named)) {
         return observe(row, ruling.owner, seen, facts, evidence, around);
     }
     match vacant_row(view, &ruling) {
@@ -193,6 +195,7 @@ pub fn of_absence(
             let ran_until = ran_until(row, evidence, around);
             RowWrite::Missing { id, since, last_seen_at: ran_until, history: vec![change] }
         }
+        Owner::Foreign { .. } if fault::is(Bug::AForeignRowStays) => return None,
         Owner::Foreign { .. } => RowWrite::Retire { id, history: vec![Change { to: None, ..change }] },
     })
 }
@@ -213,13 +216,14 @@ fn vacant_row<'a>(view: &'a IndexView, ruling: &dispatch::Ruling) -> Option<&'a 
     let by_key = view.row(&RowId::new(format!("{id}:{role}")));
     let by_label = ruling.carried_over.as_ref().and_then(|row| view.row(row));
     [by_label, by_key].into_iter().flatten().find(|row| {
-        let absent = row.facts.state == State::Missing;
+        let absent = row.facts.state == State::Missing || fault::is(Bug::ALivingRowIsAdopted);
         (absent || is_placeholder_of(row, ruling.deploy_id.as_deref())) && row.owner == ruling.owner
     })
 }
 
 fn is_placeholder_of(row: &Row, deploy: Option<&str>) -> bool {
-    row.container_id.is_none() && deploy.is_some() && row.decided.deploy_id.as_deref() == deploy
+    let same = deploy.is_some() && row.decided.deploy_id.as_deref() == deploy;
+    row.container_id.is_none() && (same || fault::is(Bug::AnyContainerFillsAPlaceholder))
 }
 
 fn observe(

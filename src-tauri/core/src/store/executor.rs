@@ -47,7 +47,14 @@ impl<T> Done<T> {
 
 pub(super) enum Executor {
     File(FileExecutor),
-    Memory { db: Mutex<Connection>, bus: Bus },
+    Memory(MemoryExecutor),
+}
+
+pub(super) struct MemoryExecutor {
+    pub(super) db: Mutex<Connection>,
+    bus: Bus,
+    #[cfg(feature = "simulation")]
+    pub(super) gate: std::sync::OnceLock<super::Gate>,
 }
 
 pub(super) struct FileExecutor {
@@ -83,7 +90,12 @@ impl Executor {
     }
 
     pub(super) fn in_memory(db: Connection, bus: Bus) -> Self {
-        Self::Memory { db: Mutex::new(db), bus }
+        Self::Memory(MemoryExecutor {
+            db: Mutex::new(db),
+            bus,
+            #[cfg(feature = "simulation")]
+            gate: std::sync::OnceLock::new(),
+        })
     }
 
     /// One transaction. `during` says what was tried, should it fail.
@@ -93,7 +105,10 @@ impl Executor {
         F: FnOnce(&Transaction<'_>) -> Result<Done<T>, StoreError> + Send + 'static,
     {
         match self {
-            Self::Memory { db, bus } => transact(&mut guard(db), during, bus, || true, work),
+            Self::Memory(memory) => {
+                memory.pass(during).await?;
+                transact(&mut guard(&memory.db), during, &memory.bus, || true, work)
+            }
             Self::File(file) => file.write(during, work).await,
         }
     }
@@ -105,7 +120,10 @@ impl Executor {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         match self {
-            Self::Memory { db, .. } => at_one_moment(&mut guard(db), during, work),
+            Self::Memory(memory) => {
+                memory.pass(during).await?;
+                at_one_moment(&mut guard(&memory.db), during, work)
+            }
             Self::File(file) => file.read(during, work).await,
         }
     }
@@ -116,8 +134,19 @@ impl Executor {
     pub(super) fn close(&self) {
         match self {
             Self::File(file) => file.close(),
-            Self::Memory { .. } => {}
+            Self::Memory(_) => {}
         }
+    }
+}
+
+impl MemoryExecutor {
+    /// Only a simulation holds a job back.
+    async fn pass(&self, _during: &'static str) -> Result<(), StoreError> {
+        #[cfg(feature = "simulation")]
+        if let Some(gate) = self.gate.get() {
+            return gate(_during).await;
+        }
+        Ok(())
     }
 }
 
@@ -246,6 +275,6 @@ fn at_one_moment<T>(
     Ok(answer)
 }
 
-fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -22,6 +22,7 @@ use crate::rules::diff::{Change, Field};
 use crate::rules::dispatch::{Claims, LegacyInstance};
 use crate::rules::ids::{EngineId, RowId, WorkloadId};
 use crate::rules::labels::Labels;
+use crate::rules::planted::{self as fault, Bug};
 use crate::rules::row::{Decided, Facts, Owner, Row};
 
 const COMMIT: &str = "writing the index";
@@ -244,6 +245,9 @@ impl Changed {
         let before = self.existing_of(db, of, id)?;
         if !says_the_same(&before, seen) {
             containers::observe(db, id, seen, of.now).during(COMMIT)?;
+            if fault::is(Bug::ADecisionIsOverwritten) {
+                containers::decide(db, id, &Decided::default(), of.now).during(COMMIT)?;
+            }
             self.rows.insert(id.clone());
         }
         if history.is_empty() {

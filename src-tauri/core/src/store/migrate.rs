@@ -11,13 +11,16 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::error::{During as _, Sql, StoreError};
 use super::words::time_text;
-use super::{legacy, schema};
+use super::{connection, legacy, schema};
 
 /// One migration: frozen text.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +96,24 @@ pub(super) fn run(
         schema::check(db)?;
     }
     Ok(applied)
+}
+
+/// A database in memory with the present schema: migrated once, then copied.
+pub(super) fn fresh() -> Result<Connection, StoreError> {
+    const COPY: &str = "making a database in memory";
+    static MIGRATED: Mutex<Option<Connection>> = Mutex::new(None);
+    let mut migrated = MIGRATED.lock().unwrap_or_else(PoisonError::into_inner);
+    if migrated.is_none() {
+        let mut db = connection::in_memory()?;
+        run(&mut db, LATEST, Timestamp::UNIX_EPOCH, &mut unwatched)?;
+        *migrated = Some(db);
+    }
+    let mut db = connection::in_memory()?;
+    if let Some(migrated) = migrated.as_ref() {
+        let copy = Backup::new(migrated, &mut db).during(COPY)?;
+        copy.run_to_completion(i32::MAX, Duration::ZERO, None).during(COPY)?;
+    }
+    Ok(db)
 }
 
 fn apply(

@@ -32,6 +32,8 @@ mod rescue;
 mod retired;
 mod schema;
 mod settings;
+#[cfg(feature = "simulation")]
+mod simulated;
 mod words;
 mod workloads;
 
@@ -60,6 +62,8 @@ pub use opening::{OpenNote, OpenReport};
 pub use past::{ContainerHistory, ContainerThen, IndexThen};
 pub use recorded::RecordedBy;
 pub use settings::{Allowed, KNOWN, Known, Setting, Settings};
+#[cfg(feature = "simulation")]
+pub use simulated::Gate;
 pub use workloads::{NewShape, NewWorkload};
 
 use error::During as _;
@@ -161,8 +165,7 @@ impl Store {
 
     /// The same database in memory, for tests and simulations. Every call runs at once on the caller's thread.
     pub fn in_memory(bus: Bus) -> Result<Self, StoreError> {
-        let mut db = connection::in_memory()?;
-        migrate::run(&mut db, LATEST, Timestamp::UNIX_EPOCH, &mut migrate::unwatched)?;
+        let db = migrate::fresh()?;
         Ok(Self::of(Executor::in_memory(db, bus), Place::Memory, OpenReport::default()))
     }
 

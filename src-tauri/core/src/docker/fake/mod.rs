@@ -8,6 +8,7 @@
 //! Time is tokio's, so a paused runtime plays hours in milliseconds; chance is seeded, so a story can be told again.
 //! A contract test holds this world and a real engine to the same promises.
 
+mod by_hand;
 mod calls;
 mod demo;
 mod door;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+pub use by_hand::Overheard;
 pub use calls::{Call, Calls, Mishap};
 pub use demo::{Demo, DemoLife};
 pub use spec::{OnTerm, RestartPolicy, Spec, Weather};

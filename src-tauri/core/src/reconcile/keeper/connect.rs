@@ -9,24 +9,51 @@ impl Keeper {
             return;
         }
         self.connection = Connection::Identifying { attempt };
+        self.ask_who_answers();
+    }
+
+    fn ask_who_answers(&mut self) -> AbortHandle {
         let (engine, clock) = (Arc::clone(&self.engine), Arc::clone(&self.clock));
         self.tasks.spawn(async move {
             let began = clock.steady();
             let answer = engine.identify().await;
             Wake::Identified(answer, clock.steady().saturating_sub(began))
-        });
+        })
     }
 
     pub(super) fn identified(&mut self, who: EngineIdentity, latency: Duration) {
-        let Connection::Identifying { attempt } = self.connection else { return };
         self.sign_of_life();
         self.pulse.latency = Some(latency);
-        if self.engine_id.as_ref() == Some(&who.id) && self.reload_at.is_none() {
+        match &self.connection {
+            Connection::Identifying { attempt } => self.answered_by(who, *attempt),
+            Connection::Confirming { reader, attempt, .. } => {
+                let (reader, attempt) = (reader.clone(), *attempt);
+                if self.is_watched(&who) {
+                    self.connected(reader, attempt);
+                } else {
+                    reader.abort();
+                    self.answered_by(who, attempt);
+                }
+            }
+            Connection::Seeking { .. }
+            | Connection::Loading { .. }
+            | Connection::Subscribing { .. }
+            | Connection::Connected { .. } => {}
+        }
+    }
+
+    fn answered_by(&mut self, who: EngineIdentity, attempt: u32) {
+        if self.is_watched(&who) && self.reload_at.is_none() {
             self.pulse.engine = Some(who);
             return self.subscribe(attempt);
         }
         self.connection = Connection::Loading { attempt, who: Box::new(who.clone()) };
         self.load(who);
+    }
+
+    /// Whether it is this engine whose index is loaded.
+    fn is_watched(&self, who: &EngineIdentity) -> bool {
+        self.engine_id.as_ref().is_some_and(|id| *id == who.id || fault::is(Bug::AnotherEngineIsNotNoticed))
     }
 
     pub(super) fn load(&mut self, who: EngineIdentity) {
@@ -90,6 +117,8 @@ impl Keeper {
         self.kills.clear();
         self.clues.clear();
         self.marks.forget();
+        self.gaps.clear();
+        self.recasts.clear();
         self.pass = None;
     }
 
@@ -103,17 +132,27 @@ impl Keeper {
         self.tasks.spawn(async move { Wake::Subscribed(engine.events(since).await) });
     }
 
+    /// The stream is read from the first moment on, and believed once it is known whose it is.
     pub(super) fn subscribed(&mut self, stream: EventStream) {
         let Connection::Subscribing { attempt } = self.connection else { return };
         self.sign_of_life();
         self.generation += 1;
+        #[cfg(feature = "simulation")]
+        let stream = planted::behind_the_store(stream, &self.store);
         let (marks, clock, generation) = (Arc::clone(&self.marks), Arc::clone(&self.clock), self.generation);
         let reader = self.tasks.spawn(async move {
             let why = watch::read(stream, &marks, &clock).await;
             Wake::StreamEnded(generation, why)
         });
+        let asked = self.ask_who_answers();
+        self.connection = Connection::Confirming { reader, asked, attempt };
+    }
+
+    fn connected(&mut self, reader: AbortHandle, attempt: u32) {
         self.connection = Connection::Connected { reader, attempt, since: self.clock.steady() };
-        self.next_pass = self.clock.steady();
+        if !fault::is(Bug::NoPassAfterAReconnect) {
+            self.next_pass = self.clock.steady();
+        }
         self.pass = None;
         self.doubt.get_or_insert((Doubt::Reconnected, Some(self.last_sign.1)));
         self.set_link(Link::Connected);
@@ -124,9 +163,14 @@ impl Keeper {
         {
             *doubt = Doubt::EngineAway;
         }
-        let (Connection::Identifying { attempt } | Connection::Subscribing { attempt }) = self.connection
-        else {
-            return;
+        let attempt = match &self.connection {
+            Connection::Identifying { attempt } | Connection::Subscribing { attempt } => *attempt,
+            Connection::Confirming { reader, asked, attempt } => {
+                reader.abort();
+                asked.abort();
+                *attempt
+            }
+            Connection::Seeking { .. } | Connection::Loading { .. } | Connection::Connected { .. } => return,
         };
         self.seek_after(attempt);
         self.set_link(Link::Away(error));
@@ -148,15 +192,21 @@ impl Keeper {
     }
 
     pub(super) fn stream_ended(&mut self, generation: u64, why: &str) {
-        if generation != self.generation || !self.is_connected() {
+        if generation != self.generation || fault::is(Bug::ABrokenStreamIsNotNoticed) {
             return;
         }
-        self.sign_of_life();
-        self.lose_engine(EngineError::Broken {
+        let error = EngineError::Broken {
             endpoint: self.engine.endpoint(),
             tried: "reading events".to_owned(),
             detail: why.to_owned(),
-        });
+        };
+        if let Connection::Confirming { .. } = self.connection {
+            return self.not_reached(error);
+        }
+        if self.is_connected() {
+            self.sign_of_life();
+            self.lose_engine(error);
+        }
     }
 
     /// From here on nothing is verified until a pass after the return.

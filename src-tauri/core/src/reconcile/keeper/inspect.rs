@@ -15,6 +15,8 @@ impl Keeper {
             if self.says_nothing(&id, &clues) {
                 continue;
             }
+            #[cfg(feature = "simulation")]
+            self.believe(&id, &clues);
             self.unannounced.remove(&id);
             if clues.iter().any(|clue| clue.deed == Deed::Kill) {
                 self.kills.push_back(Kill { container: id.clone(), at: now });
@@ -55,6 +57,9 @@ impl Keeper {
 
     /// Nothing that was asked over a connection that is lost is waited for: it may hang for as long as a deadline.
     pub(super) fn give_up_looks(&mut self) {
+        if fault::is(Bug::AnAnswerOfALostConnectionCounts) {
+            return;
+        }
         for (id, look) in std::mem::take(&mut self.under_way) {
             look.task.abort();
             self.looks.put_back(&id, look.want);
@@ -83,14 +88,19 @@ impl Keeper {
             return;
         }
         let want = look.want;
+        let answer = if fault::is(Bug::ALookThatFailsIsA404) { answer.or(Ok(None)) } else { answer };
         match answer {
             Ok(seen) => {
                 self.sign_of_life();
-                self.observed.insert(id.clone(), Observation { look: number, at: self.clock.steady() });
+                let look = self.in_order(number);
+                self.observed.insert(id.clone(), Observation { look, at: self.clock.steady() });
                 self.answers.push(Answer { id, seen, want });
             }
             Err(error) => {
                 debug!(container = %id, "a look failed: {error}");
+                if fault::is(Bug::AFailedLookIsForgotten) {
+                    return self.settle(&id, want);
+                }
                 let away = error.is_away();
                 // One that fails again is its own trouble; the first time it may be the engine's.
                 let pass = want.pass.filter(|_| away && !self.looks.has_failed(&id));

@@ -18,12 +18,18 @@ impl Keeper {
             number: self.passes_begun,
             doubt: self.doubt.map(|(doubt, _)| doubt),
             began: now,
-            listing_began: self.looks_begun,
+            listing_began: self.in_order(self.looks_begun),
             confirming: false,
             listed: false,
             pending: [].into(),
         });
         self.list();
+    }
+
+    /// What tells what was observed after what: the number of a look, and never a time.
+    pub(super) fn in_order(&self, look: u64) -> u64 {
+        let wall = || u64::try_from(self.clock.now().as_microsecond()).unwrap_or(0);
+        if fault::is(Bug::TheWallClockOrders) { wall() } else { look }
     }
 
     pub(super) fn list(&mut self) {
@@ -35,14 +41,18 @@ impl Keeper {
         let Some(mut pass) = self.pass.take_if(|pass| pass.number == number) else { return };
         let listing = match listing {
             Ok(listing) => listing,
+            #[cfg(feature = "simulation")]
+            Err(_) if fault::is(Bug::AFailedListingSweeps) => return self.sweep(|_| true),
             Err(error) => return self.pass_failed(&error),
         };
         self.sign_of_life();
+        #[cfg(feature = "simulation")]
+        self.trust(&listing);
         let observed = |id: &ContainerId| self.observed.get(id).map_or(0, |seen| seen.look);
         match pass.read(&listing, &self.view, observed) {
             Finding::ListAgain => {
                 pass.confirming = true;
-                pass.listing_began = self.looks_begun;
+                pass.listing_began = self.in_order(self.looks_begun);
                 self.pass = Some(pass);
                 self.list();
             }
@@ -91,7 +101,11 @@ impl Keeper {
     /// Inspects the rows in turn, the longest unseen first, so that each is seen within the rhythm's time.
     pub(super) fn reinspect_in_turn(&mut self) {
         let now = self.clock.steady();
-        if now < self.next_reinspect || !self.is_connected() || self.pass.is_some() {
+        if fault::is(Bug::NobodyIsLookedAtInTurn)
+            || now < self.next_reinspect
+            || !self.is_connected()
+            || self.pass.is_some()
+        {
             return;
         }
         self.next_reinspect = now + REINSPECT_STEP;

@@ -1,0 +1,30 @@
+//! What only a simulation needs of the database in memory: to hold its jobs back, to fail them, and to count what
+//! they wrote.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use super::executor::{Executor, guard};
+use super::{Store, StoreError};
+
+/// Is asked before every job what becomes of it: the job waits for the answer, and an error fails it.
+pub type Gate = Arc<dyn Fn(&'static str) -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
+impl Store {
+    /// From now on every job of this database in memory passes the gate. The first gate stays.
+    pub fn put_behind(&self, gate: Gate) {
+        if let Executor::Memory(memory) = self.executor() {
+            let _ = memory.gate.set(gate);
+        }
+    }
+
+    /// Rows that were inserted, changed or deleted since the database was made.
+    #[must_use]
+    pub fn rows_written(&self) -> u64 {
+        match self.executor() {
+            Executor::Memory(memory) => guard(&memory.db).total_changes(),
+            Executor::File(_) => 0,
+        }
+    }
+}
