@@ -48,6 +48,7 @@ fn help_and_version_go_to_standard_output() {
     {
         sandbox.run(&["--help"]).exits(0).says(word).tells_nothing();
         sandbox.run(&[word, "--help"]).exits(0).says("Usage:").tells_nothing();
+        sandbox.run(&["help", word]).exits(0).says("Usage:").tells_nothing();
     }
     sandbox.run(&["--version"]).exits(0).says(env!("CARGO_PKG_VERSION")).tells_nothing();
 }

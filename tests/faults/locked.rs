@@ -36,11 +36,14 @@ fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits
         let due = locked.elapsed().as_secs().saturating_sub(2) * u64::from(EVENTS_PER_SECOND) / 2;
         assert!(events() - before >= due, "events are read while the database is locked");
     }
+    let database = status(&sandbox)["database"].clone();
+    assert_eq!(database["ok"], false, "that nothing is written meanwhile is said: {database}");
     let renames = churn.end();
     assert!(renames >= LOCKED.as_secs() * u64::from(EVENTS_PER_SECOND) * 9 / 10, "{renames} renames");
     other.execute_batch("ROLLBACK").unwrap();
     let equal = within(HEALED, "equal after the lock", || is_equal(&sandbox));
     within(HEALED, "every event is counted", || events() - before >= renames);
+    assert_eq!(status(&sandbox)["database"]["ok"], true);
     asked.sort();
     eprintln!(
         "{renames} renames in {} s of lock; equal {} ms after it; the engine answered in {} µs (median), {} ms at most",

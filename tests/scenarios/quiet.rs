@@ -1,7 +1,9 @@
 //! What must not happen while nothing happens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use harness::world::World;
 use tinyforge_core::docker::fake::{Call, FakeEngine, Spec};
 
@@ -58,4 +60,29 @@ async fn each_row_is_inspected_within_ten_minutes_and_never_in_a_heap() {
     }
     let calls = world.engine.calls();
     assert_eq!(calls.inspects_of.len(), 100, "each one in its turn");
+}
+
+/// Another program holds the database's lock: nothing fails, and nobody is left to believe that all is written.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_waits_is_told_until_it_is_through() {
+    let world = World::settled(hundred(4)).await;
+    let (hold, held) = tokio::sync::watch::channel(true);
+    world.store.put_behind(Arc::new(move |_| {
+        let mut held = held.clone();
+        async move {
+            let _ = held.wait_for(|held| !held).await;
+            Ok(())
+        }
+        .boxed()
+    }));
+    let id = world.engine.id_of("c7").unwrap();
+    world.engine.pause(&id).unwrap();
+    world.wait(Duration::from_secs(1)).await;
+    assert_eq!(world.pulse().store_trouble, None, "a second is no trouble");
+    world.wait(Duration::from_secs(4)).await;
+    let trouble = world.pulse().store_trouble.expect("five seconds are");
+    assert!(trouble.contains("lock"), "{trouble}");
+    hold.send(false).unwrap();
+    world.equal_within(Duration::from_secs(1)).await;
+    assert_eq!(world.pulse().store_trouble, None);
 }

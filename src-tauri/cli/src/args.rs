@@ -15,7 +15,7 @@ use crate::moment;
 /// With a daemon (`tinyforge serve`, or the window) this is its client. Without one, reading commands look at the
 /// engine once and write nothing; commands that act do their work here.
 #[derive(Debug, Parser)]
-#[command(name = "tinyforge", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "tinyforge", version, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Asked,

@@ -61,6 +61,8 @@ const REINSPECT_STEP: Duration = Duration::from_secs(5);
 const SHUTDOWN: Duration = Duration::from_secs(20);
 /// Kills that follow each other this closely belong to one shutdown.
 const VOLLEY: Duration = Duration::from_secs(1);
+/// A commit takes milliseconds. One that takes this long waits for something, and the index on disk stands still.
+const STORE_WAIT: Duration = Duration::from_secs(2);
 /// A commit that failed is tried again after this.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -135,6 +137,7 @@ struct Answer {
 /// A commit under way: what it settles.
 struct Batch {
     engine_id: EngineId,
+    begun: Duration,
     settles: Vec<(ContainerId, Want)>,
     writes_verified: Option<Timestamp>,
     writes_seen: bool,
@@ -315,6 +318,7 @@ impl Keeper {
         self.count_divergences();
         // In this order: what a commit settles or defers may be looked at again at once.
         self.commit();
+        self.notice_a_slow_store();
         self.begin_looks();
         self.say();
     }

@@ -58,8 +58,17 @@ impl Keeper {
             recasts: recasts.clone(),
         };
         let (writes_seen, writes_verified) = (seen.is_some(), commit.verified_at);
-        self.committing =
-            Some(Batch { engine_id, settles, writes_verified, writes_seen, gaps, recasts, unannounced });
+        let begun = self.clock.steady();
+        self.committing = Some(Batch {
+            engine_id,
+            begun,
+            settles,
+            writes_verified,
+            writes_seen,
+            gaps,
+            recasts,
+            unannounced,
+        });
         let store = self.store.clone();
         self.tasks.spawn(async move { Wake::Committed(store.commit_index(commit).await) });
     }
@@ -167,6 +176,21 @@ impl Keeper {
                 self.one_by_one = at_fault;
                 self.store_failed(&error);
             }
+        }
+    }
+
+    /// A lock that another program holds fails nothing: the commit waits, and whoever asks is told so.
+    pub(super) fn notice_a_slow_store(&mut self) {
+        let now = self.clock.steady();
+        let waits =
+            self.committing.as_ref().is_some_and(|batch| now.saturating_sub(batch.begun) >= STORE_WAIT);
+        if waits && self.pulse.store_trouble.is_none() {
+            self.pulse.store_trouble = Some(
+                "a commit waits for the database: another program holds its lock, or the disk is slow"
+                    .to_owned(),
+            );
+            self.say();
+            self.bus.publish(Event::StatusChanged);
         }
     }
 
