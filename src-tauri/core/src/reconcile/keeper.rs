@@ -25,13 +25,14 @@ use super::{Ask, OwnActs, Parts, Rhythm};
 use crate::clock::SharedClock;
 use crate::docker::{EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
 use crate::events::{Bus, Event};
-use crate::rules::cause::{Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
+use crate::rules::cause::{self, Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
 use crate::rules::container::Observed;
 use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
 use crate::rules::ids::{ContainerId, EngineId, RowId};
 use crate::rules::plan::{self, Circumstances, IndexView, RowWrite};
 use crate::rules::planted::{self as fault, Bug};
+use crate::rules::volley::{Kill, SHUTDOWN, last_volley};
 use crate::store::{Gap, GapReason, IndexCommit, IndexLoad, Recast, Store, StoreError};
 
 /// Inspects at once: a thousand take a quarter of a second with eight, and more does not make it faster.
@@ -57,10 +58,8 @@ const OVERLAP: Duration = Duration::from_secs(2);
 const SEEN_RIDES: Duration = Duration::from_secs(5);
 /// Rows are inspected in turn in steps of this.
 const REINSPECT_STEP: Duration = Duration::from_secs(5);
-/// The engine gives its containers 15 s when it shuts down.
-const SHUTDOWN: Duration = Duration::from_secs(20);
-/// Kills that follow each other this closely belong to one shutdown.
-const VOLLEY: Duration = Duration::from_secs(1);
+/// How long a stop waits for what events have told already to be looked at and written.
+const LAST_LOOKS: Duration = Duration::from_secs(1);
 /// A commit takes milliseconds. One that takes this long waits for something, and the index on disk stands still.
 const STORE_WAIT: Duration = Duration::from_secs(2);
 /// A commit that failed is tried again after this.
@@ -136,15 +135,14 @@ struct Answer {
 
 /// A commit under way: what it settles.
 struct Batch {
-    engine_id: EngineId,
     begun: Duration,
     settles: Vec<(ContainerId, Want)>,
     writes_verified: Option<Timestamp>,
     writes_seen: bool,
     gaps: Vec<Gap>,
     recasts: Vec<Recast>,
-    /// Found by a pass and told by no event so far.
-    unannounced: Vec<ContainerId>,
+    /// The load that its rows were planned upon.
+    load: u64,
 }
 
 pub(super) struct Keeper {
@@ -179,6 +177,12 @@ pub(super) struct Keeper {
     /// Set after a failed commit: the index is loaded anew before anything else is planned.
     reload_at: Option<Duration>,
     loading: bool,
+    /// Counts what was loaded.
+    loads: u64,
+    /// To be loaded once the commit under way is through: a read would overtake it.
+    load_next: Option<EngineIdentity>,
+    /// Set when the loop is to end: not before what is known is written, and not much later.
+    stopping: Option<Stopping>,
     gaps: Vec<Gap>,
     recasts: Vec<Recast>,
 
@@ -198,21 +202,29 @@ pub(super) struct Keeper {
     verified_written: (Duration, Option<Timestamp>),
     seen_written: Duration,
     /// Clues of looks that found no change yet, and may explain the next one: a kill is told before the death.
-    clues: BTreeMap<ContainerId, Vec<Clue>>,
+    clues: BTreeMap<ContainerId, Vec<Remembered>>,
     /// Ends by a kill that were put down to somebody, while an engine's shutdown may still turn out to be behind them.
     kills: VecDeque<Kill>,
+}
+
+/// A clue that found nothing to explain yet.
+#[derive(Debug, Clone)]
+struct Remembered {
+    clue: Clue,
+    /// Our steady time: the engine's clock may be another machine's.
+    until: Duration,
+}
+
+/// Somebody waits for the end of the loop.
+struct Stopping {
+    reply: oneshot::Sender<()>,
+    by: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Observation {
     /// The number of the look: an answer is as old as the beginning of its look, for all that is known.
     look: u64,
-    at: Duration,
-}
-
-#[derive(Debug, Clone)]
-struct Kill {
-    container: ContainerId,
     at: Duration,
 }
 
@@ -244,6 +256,9 @@ impl Keeper {
             one_by_one: false,
             reload_at: None,
             loading: false,
+            loads: 0,
+            load_next: None,
+            stopping: None,
             gaps: vec![],
             recasts: vec![],
             pass: None,
@@ -267,26 +282,42 @@ impl Keeper {
     pub(super) async fn run(mut self) {
         loop {
             self.advance();
-            match self.wait().await {
-                Wake::Marked => self.fetch_marks(),
-                Wake::Asked(Some(Ask::Look(id, reply))) => self.look_for(&id, reply),
-                Wake::Asked(Some(Ask::PassEvery(period))) => self.pass_every(period),
-                Wake::Asked(Some(Ask::Stop(reply))) => return self.stop(reply).await,
-                Wake::Asked(None) => return,
-                Wake::Identified(Ok(who), latency) => self.identified(who, latency),
-                Wake::Loaded(who, Ok(load)) => self.loaded(who, load),
-                Wake::Subscribed(Ok(stream)) => self.subscribed(stream),
-                Wake::Identified(Err(error), _) | Wake::Subscribed(Err(error)) => self.not_reached(error),
-                Wake::Loaded(_, Err(error)) => self.not_loaded(&error),
-                Wake::StreamEnded(generation, why) => self.stream_ended(generation, &why),
-                Wake::Listed(number, listing) => self.listed(number, listing),
-                Wake::Looked(number, id, answer) => self.looked(number, id, answer),
-                Wake::Committed(outcome) => self.committed(outcome),
-                Wake::Parted(outcome) => parted(outcome),
-                Wake::Pinged(generation, answer, latency) => self.pinged(generation, answer, latency),
-                Wake::Panicked(why) => self.start_over(&why),
-                Wake::Timer => {}
+            if let Some(stopping) = self.stopping.take() {
+                if self.rests() || self.clock.steady() >= stopping.by {
+                    return self.end(stopping.reply).await;
+                }
+                self.stopping = Some(stopping);
             }
+            match self.wait().await {
+                Wake::Asked(None) => return,
+                wake => self.handle(wake),
+            }
+            // Marks wake us first, and a flood of them must not keep answers waiting.
+            while let Some(done) = self.tasks.try_join_next() {
+                self.handle(wake_of(done));
+            }
+        }
+    }
+
+    fn handle(&mut self, wake: Wake) {
+        match wake {
+            Wake::Marked => self.fetch_marks(),
+            Wake::Asked(Some(Ask::Look(id, reply))) => self.look_for(&id, reply),
+            Wake::Asked(Some(Ask::PassEvery(period))) => self.pass_every(period),
+            Wake::Asked(Some(Ask::Stop(reply))) => self.stop(reply),
+            Wake::Asked(None) | Wake::Timer => {}
+            Wake::Identified(Ok(who), latency) => self.identified(who, latency),
+            Wake::Loaded(who, Ok(load)) => self.loaded(who, load),
+            Wake::Subscribed(Ok(stream)) => self.subscribed(stream),
+            Wake::Identified(Err(error), _) | Wake::Subscribed(Err(error)) => self.not_reached(error),
+            Wake::Loaded(_, Err(error)) => self.not_loaded(&error),
+            Wake::StreamEnded(generation, why) => self.stream_ended(generation, &why),
+            Wake::Listed(number, listing) => self.listed(number, listing),
+            Wake::Looked(number, id, answer) => self.looked(number, id, answer),
+            Wake::Committed(outcome) => self.committed(outcome),
+            Wake::Parted(outcome) => parted(outcome),
+            Wake::Pinged(generation, answer, latency) => self.pinged(generation, answer, latency),
+            Wake::Panicked(why) => self.start_over(&why),
         }
     }
 
@@ -329,12 +360,7 @@ impl Keeper {
             biased;
             ask = self.asked.recv() => Wake::Asked(ask),
             () = self.marks.marked() => Wake::Marked,
-            Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
-                Ok(wake) => wake,
-                Err(ended) => {
-                    if ended.is_panic() { Wake::Panicked(ended.to_string()) } else { Wake::Timer }
-                }
-            },
+            Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => wake_of(done),
             () = tokio::time::sleep(timer) => Wake::Timer,
         }
     }
@@ -363,6 +389,9 @@ impl Keeper {
         if let Some(at) = self.unannounced.values().min() {
             sooner(*at);
         }
+        if let Some(stopping) = &self.stopping {
+            sooner(stopping.by);
+        }
         next
     }
 
@@ -384,17 +413,39 @@ impl Keeper {
         });
     }
 
-    async fn stop(mut self, reply: oneshot::Sender<()>) {
+    /// What events have told already is looked at and written first: a machine that shuts down stops its containers
+    /// and us in the same second.
+    fn stop(&mut self, reply: oneshot::Sender<()>) {
+        self.fetch_marks();
+        if self.is_connected() {
+            self.ping();
+        }
+        self.stopping = Some(Stopping { reply, by: self.clock.steady() + LAST_LOOKS });
+    }
+
+    /// Whether everything that is known is written, and a last sign of life is there.
+    fn rests(&self) -> bool {
+        let asks = self.is_connected() && (self.pinging || !self.looks.is_empty());
+        self.committing.is_none() && self.answers.is_empty() && !asks
+    }
+
+    async fn end(mut self, reply: oneshot::Sender<()>) {
+        let exact = self.is_connected() && self.doubt.is_none() && self.rests() && self.looks.is_empty();
         while self.committing.is_some() {
-            match self.tasks.join_next().await {
-                Some(Ok(Wake::Committed(outcome))) => self.committed(outcome),
+            match self.tasks.join_next().await.map(wake_of) {
+                Some(Wake::Committed(outcome)) => self.committed(outcome),
+                Some(Wake::Panicked(why)) => {
+                    error!("a task of the reconciler panicked at its end: {why}");
+                    break;
+                }
                 Some(_) => {}
                 None => break,
             }
         }
         self.tasks.abort_all();
-        if self.is_connected() && self.doubt.is_none() && self.pulse.verified_at.is_some() {
-            self.pulse.verified_at = Some(self.clock.now());
+        // Up to its last sign of life nothing else happened there.
+        if exact && self.pulse.verified_at.is_some() {
+            self.pulse.verified_at = self.pulse.verified_at.max(Some(self.last_sign.1));
         }
         if let Some(commit) = self.last_words() {
             parted(self.store.commit_index(commit).await);
@@ -415,6 +466,14 @@ impl Keeper {
             gaps: std::mem::take(&mut self.gaps),
             recasts: std::mem::take(&mut self.recasts),
         })
+    }
+}
+
+fn wake_of(done: Result<Wake, tokio::task::JoinError>) -> Wake {
+    match done {
+        Ok(wake) => wake,
+        Err(ended) if ended.is_panic() => Wake::Panicked(ended.to_string()),
+        Err(_) => Wake::Timer,
     }
 }
 
@@ -449,20 +508,6 @@ fn gap(doubt: Doubt, from: Timestamp, to: Timestamp) -> Option<Gap> {
     (difference(to, from) >= Duration::from_millis(100)).then_some(Gap { from, to, reason })
 }
 
-/// The containers of the last kills that followed each other closely.
-fn last_volley(kills: &[Kill]) -> BTreeSet<ContainerId> {
-    let mut volley = BTreeSet::new();
-    let mut later = None;
-    for kill in kills.iter().rev() {
-        if later.is_some_and(|at: Duration| at.saturating_sub(kill.at) > VOLLEY) {
-            break;
-        }
-        later = Some(kill.at);
-        volley.insert(kill.container.clone());
-    }
-    volley
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -475,14 +520,5 @@ mod tests {
         assert_eq!(apart(at(1), then, second), Duration::ZERO);
         assert_eq!(apart(at(3_601), then, second), Duration::from_secs(3_600));
         assert_eq!(apart(at(-3_599), then, second), Duration::from_secs(3_600));
-    }
-
-    #[test]
-    fn the_last_volley_leaves_out_what_somebody_killed_long_before() {
-        let kill = |name: &str, ms| Kill { container: ContainerId::new(name), at: Duration::from_millis(ms) };
-        let kills = [kill("a", 0), kill("b", 5_000), kill("c", 5_200), kill("d", 5_900)];
-        let volley: Vec<_> = last_volley(&kills).into_iter().map(|id| id.to_string()).collect();
-        assert_eq!(volley, ["b", "c", "d"]);
-        assert!(last_volley(&[]).is_empty());
     }
 }

@@ -76,7 +76,7 @@ pub(super) struct Looks {
     waiting: BTreeMap<Duration, Vec<ContainerId>>,
     urgent_turns: u32,
     under_way: BTreeSet<ContainerId>,
-    /// How often in a row the last looks at a container failed, where they did.
+    /// How often in a row the last looks at a container came to nothing, failed or refused by the store.
     failures: BTreeMap<ContainerId, u32>,
     paces: BTreeMap<ContainerId, Pace>,
     paces_swept: Duration,
@@ -174,7 +174,8 @@ impl Looks {
     /// at last without.
     pub(super) fn defer(&mut self, id: &ContainerId, want: Want, now: Duration) {
         self.failures.remove(id);
-        let until = want.explained_by.unwrap_or(now + EXPLANATION);
+        let known = want.explained_by.filter(|_| !fault::is(Bug::AnExplanationIsWaitedForForEver));
+        let until = known.unwrap_or(now + EXPLANATION);
         self.rest(id, Want { explained_by: Some(until), ..want }, until);
     }
 
@@ -186,6 +187,11 @@ impl Looks {
     #[cfg(feature = "simulation")]
     pub(super) fn is_under_way(&self, id: &ContainerId) -> bool {
         self.under_way.contains(id)
+    }
+
+    /// Whether nobody is to be looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.under_way.is_empty()
     }
 
     pub(super) fn under_way(&self) -> usize {

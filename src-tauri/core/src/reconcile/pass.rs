@@ -27,6 +27,8 @@ pub(super) struct Pass {
     pub(super) listed: bool,
     /// Looks it still waits for.
     pub(super) pending: BTreeSet<ContainerId>,
+    /// Whose rows were still to be written when it listed: it verifies nothing before they are.
+    pub(super) unwritten: BTreeSet<ContainerId>,
 }
 
 /// What a pass makes of its listing.
@@ -38,7 +40,7 @@ pub(super) enum Finding {
 
 impl Pass {
     pub(super) fn is_done(&self) -> bool {
-        self.listed && self.pending.is_empty()
+        self.listed && self.pending.is_empty() && self.unwritten.is_empty()
     }
 
     /// After a doubt everything is looked at, otherwise what disagrees; in either case what the listing lacks.

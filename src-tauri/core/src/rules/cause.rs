@@ -146,22 +146,56 @@ impl Evidence {
     }
 
     /// The kill that led to the death: the last one before it, unless the program lived on with it.
-    fn fatal_kill(&self) -> Option<&Clue> {
-        let death = self.clues.iter().rposition(|clue| clue.deed == Deed::Die)?;
-        let (before, died) = (self.clues.get(..death)?, self.clues.get(death)?.at);
-        let of_this_run = before.iter().rev().take_while(|clue| clue.deed != Deed::Start);
-        let kill = of_this_run.into_iter().find(|clue| clue.deed == Deed::Kill)?;
-        let later = Duration::try_from(died.duration_since(kill.at)).unwrap_or_default();
-        (later <= kill.reach()).then_some(kill)
+    #[must_use]
+    pub fn fatal_kill(&self) -> Option<&Clue> {
+        self.before_the_death(Deed::Kill)
     }
 
     /// Somebody's stop of the run that ended, told before its death. Podman tells nothing else; Docker tells a kill, and
     /// the stop only when all is over.
     fn stop(&self) -> Option<&Clue> {
-        let death = self.clues.iter().rposition(|clue| clue.deed == Deed::Die)?;
-        let of_this_run = self.clues.get(..death)?.iter().rev().take_while(|clue| clue.deed != Deed::Start);
-        of_this_run.into_iter().find(|clue| clue.deed == Deed::Stop)
+        self.before_the_death(Deed::Stop)
     }
+
+    /// The kernel's word that it killed for want of memory, unless somebody's kill came after it: then it was a child
+    /// that died of it, and the program lived on.
+    fn out_of_memory(&self) -> bool {
+        let (Some(oom), Some(death)) = (self.last(Deed::Oom), self.last(Deed::Die)) else { return false };
+        let near = Duration::try_from(death.at.duration_since(oom.at).abs()).unwrap_or_default() <= OOM_REACH;
+        near && self.fatal_kill().is_none_or(|kill| kill.at < oom.at)
+    }
+
+    /// The same, with the death that an inspect shows where no event told it: only if somebody's act is at hand that
+    /// led to it, for without one its cause is not known.
+    #[must_use]
+    pub fn with_death_at(&self, at: Option<Timestamp>) -> Self {
+        let told = self.has(Deed::Die);
+        let Some(at) = at.filter(|_| !told) else { return self.clone() };
+        let death = Clue { deed: Deed::Die, at, signal: None, compose: false };
+        let clues = self.clues.iter().cloned().chain([death]).collect();
+        let completed = Self { clues, ..self.clone() };
+        let led_to = completed.fatal_kill().or_else(|| completed.stop()).is_some();
+        if led_to { completed } else { self.clone() }
+    }
+
+    /// The last such deed of the run that ended, if the death came within its reach.
+    fn before_the_death(&self, deed: Deed) -> Option<&Clue> {
+        let death = self.clues.iter().rposition(|clue| clue.deed == Deed::Die)?;
+        let (before, died) = (self.clues.get(..death)?, self.clues.get(death)?.at);
+        let of_this_run = before.iter().rev().take_while(|clue| clue.deed != Deed::Start);
+        let told = of_this_run.into_iter().find(|clue| clue.deed == deed)?;
+        let later = Duration::try_from(died.duration_since(told.at)).unwrap_or_default();
+        (later <= told.reach()).then_some(told)
+    }
+}
+
+/// What of the events that a look was made for may explain a later end, where the look found the container alive: a
+/// signal is told before the death, and what was told of an earlier run explains nothing of this one.
+#[must_use]
+pub fn left_to_explain(clues: &[Clue]) -> Vec<Clue> {
+    let ends_a_run = |clue: &Clue| matches!(clue.deed, Deed::Start | Deed::Die);
+    let this_run = clues.iter().rposition(ends_a_run).map_or(0, |last| last + 1);
+    clues.iter().skip(this_run).filter(|clue| clue.explains_what_follows()).cloned().collect()
 }
 
 impl Clue {
@@ -171,7 +205,7 @@ impl Clue {
         matches!(self.deed, Deed::Kill | Deed::Stop | Deed::Oom)
     }
 
-    /// For how long after a signal an end is put down to it.
+    /// For how long after it an end is put down to it.
     #[must_use]
     pub fn reach(&self) -> Duration {
         let name = self.signal.as_deref().unwrap_or_default().trim_start_matches("SIG");
@@ -184,6 +218,8 @@ const LIVED_WITH: [&str; 12] =
     ["1", "10", "12", "18", "23", "28", "HUP", "USR1", "USR2", "CONT", "URG", "WINCH"];
 /// A program that such a signal does end, ends at once.
 const LIVED_WITH_REACH: Duration = Duration::from_secs(1);
+/// The kernel kills at once; what dies later lived on without a child of its.
+const OOM_REACH: Duration = Duration::from_secs(5);
 /// A program that is asked to end has a grace of ten seconds by default, and often a longer one.
 pub const KILL_REACH: Duration = Duration::from_secs(60);
 
@@ -207,7 +243,9 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     if evidence.is_ours(OwnAct::Stop) {
         return Cause::Own;
     }
-    if oom_killed || evidence.has(Deed::Oom) && evidence.has(Deed::Die) {
+    // The engine's flag stands for the whole run: it may be of a child that died long before somebody's kill.
+    let flagged = oom_killed && evidence.fatal_kill().or_else(|| evidence.stop()).is_none();
+    if flagged || evidence.out_of_memory() {
         return Cause::Oom;
     }
     if evidence.doubt == Some(Doubt::EngineAway) {
@@ -258,8 +296,8 @@ pub fn of_state(from: Option<State>, to: State, evidence: &Evidence) -> Cause {
 
 /// Why a container is no longer there. One that removes itself at its end is gone by its own exit.
 #[must_use]
-pub fn of_removal(evidence: &Evidence, auto_remove: bool, was_alive: bool) -> Cause {
-    if auto_remove && was_alive && evidence.has(Deed::Die) {
+pub fn of_removal(evidence: &Evidence, auto_remove: bool) -> Cause {
+    if auto_remove && evidence.has(Deed::Die) {
         return of_end(evidence, false);
     }
     evidence.last(Deed::Destroy).map_or_else(|| without_evidence(evidence), somebody)
@@ -343,6 +381,49 @@ mod tests {
     }
 
     #[test]
+    fn a_death_that_no_event_told_is_the_act_that_led_to_it_or_not_known() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let asleep = |deeds: &[Deed]| Evidence {
+            clues: deeds.iter().map(|deed| Clue { at: at(10), ..clue(*deed) }).collect(),
+            doubt: Some(Doubt::Asleep),
+            ..Evidence::default()
+        };
+        let cause = |deeds: &[Deed]| of_end(&asleep(deeds).with_death_at(Some(at(12))), false);
+        assert_eq!(cause(&[Deed::Kill]), Cause::Foreign);
+        assert_eq!(cause(&[]), Cause::Sleep);
+        assert_eq!(cause(&[Deed::Kill, Deed::Start]), Cause::Sleep, "of an earlier run");
+    }
+
+    #[test]
+    fn a_child_that_ran_out_of_memory_explains_no_later_end() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let told = |told: &[(Deed, i64)]| Evidence {
+            clues: told.iter().map(|(deed, second)| Clue { at: at(*second), ..clue(*deed) }).collect(),
+            ..Evidence::default()
+        };
+        use Deed::{Die, Kill, Oom, Stop};
+        assert_eq!(of_end(&told(&[(Oom, 0), (Die, 1)]), false), Cause::Oom);
+        assert_eq!(of_end(&told(&[(Oom, 0), (Die, 60)]), false), Cause::Exit, "it lived on");
+        assert_eq!(of_end(&told(&[(Oom, 0), (Kill, 2), (Die, 3)]), true), Cause::Foreign, "and was stopped");
+        assert_eq!(of_end(&told(&[(Kill, 0), (Oom, 1), (Die, 1)]), false), Cause::Oom);
+        assert_eq!(of_end(&told(&[(Stop, 0), (Die, 90)]), false), Cause::Exit, "a stop of long ago");
+    }
+
+    #[test]
+    fn what_was_told_of_an_earlier_run_is_not_kept_for_this_one() {
+        use Deed::{Die, Kill, Oom, Pause, Restart, Start, Stop};
+        let kept = |deeds: &[Deed]| -> Vec<Deed> {
+            left_to_explain(&seen(deeds).clues).into_iter().map(|clue| clue.deed).collect()
+        };
+        assert_eq!(kept(&[Kill]), [Kill]);
+        assert_eq!(kept(&[Stop, Pause]), [Stop]);
+        assert_eq!(kept(&[Kill, Die, Stop, Start, Restart]), []);
+        assert_eq!(kept(&[Stop, Start, Restart]), []);
+        assert_eq!(kept(&[Start, Oom]), [Oom]);
+        assert_eq!(kept(&[Kill, Die]), []);
+    }
+
+    #[test]
     fn a_start_is_ours_somebodys_the_policys_or_the_engines() {
         let ours = Evidence { own: vec![OwnAct::Start], ..seen(&[Deed::Start]) };
         assert_eq!(of_start(&ours, false), Cause::Own);
@@ -363,9 +444,10 @@ mod tests {
     #[test]
     fn a_container_that_removes_itself_went_by_its_own_exit() {
         let run_rm = seen(&[Deed::Die, Deed::Destroy]);
-        assert_eq!(of_removal(&run_rm, true, true), Cause::Exit);
-        assert_eq!(of_removal(&run_rm, false, true), Cause::Foreign);
-        assert_eq!(of_removal(&Evidence::default(), false, false), Cause::Unknown);
+        assert_eq!(of_removal(&run_rm, true), Cause::Exit);
+        assert_eq!(of_removal(&run_rm, false), Cause::Foreign);
+        assert_eq!(of_removal(&seen(&[Deed::Destroy]), true), Cause::Foreign, "removed before it ran");
+        assert_eq!(of_removal(&Evidence::default(), false), Cause::Unknown);
     }
 
     #[test]

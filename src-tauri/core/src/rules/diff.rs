@@ -60,6 +60,11 @@ pub fn appeared(after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Chang
     if after.state == State::Created {
         return vec![state_change(None, State::Created, created, by, after.error.clone())];
     }
+    let has_ended = matches!(after.state, State::Stopped | State::Failed | State::Restarting);
+    if let Some(started) = after.started_at.filter(|_| has_ended && evidence.last(Deed::Create).is_some()) {
+        let begun = state_change(None, State::Running, started, by, None);
+        return vec![begun, ended(State::Running, after.state, after, evidence, now)];
+    }
     vec![state_change(None, after.state, since(after).unwrap_or(created), by, ending(after, evidence))]
 }
 
@@ -68,7 +73,9 @@ pub fn appeared(after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Chang
 pub fn changed(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestamp) -> Vec<Change> {
     let mut changes = state_changes(before, after, evidence, now);
     if before.health != after.health {
-        changes.push(health_change(before.health, after.health, evidence, now));
+        // A check that ends with its program says nothing of its own.
+        let cause = changes.last().map_or(Cause::Exit, |state| state.cause);
+        changes.push(health_change(before.health, after.health, cause, evidence, now));
     }
     // A row that was carried over from the earlier design knows neither name nor image, and not when it was started.
     if before.name != after.name && !before.name.is_empty() {
@@ -85,7 +92,7 @@ pub fn changed(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestam
 #[must_use]
 pub fn vanished(before: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
     let at = time_of(evidence, Deed::Destroy).unwrap_or(now);
-    let cause = cause::of_removal(evidence, before.auto_remove, before.state.is_alive());
+    let cause = cause::of_removal(evidence, before.auto_remove);
     Change {
         field: Field::State,
         from: Some(before.state.to_string()),
@@ -101,7 +108,9 @@ fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timest
     let another_run = after.started_at != before.started_at && after.started_at.is_some();
     let had_process = matches!(before.state, State::Running | State::Paused);
     let same_run_unknown = before.started_at.is_none();
-    let policy = after.restart_count > before.restart_count && before.state != State::Created;
+    // The engine counts a turn of its policy when the turn begins; only somebody's act cuts a turn short.
+    let counted = after.restart_count > before.restart_count && before.state != State::Created;
+    let policy = counted || before.state == State::Restarting && evidence.last(Deed::Restart).is_none();
     match (had_process, after.state) {
         (true, State::Running | State::Paused) if another_run && !same_run_unknown => {
             let mut changes = vec![ended(before.state, State::Stopped, after, evidence, now)];
@@ -113,6 +122,11 @@ fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timest
             changes
         }
         (_, state) if state == before.state && !ended_again(before, after) => vec![],
+        (true, State::Stopped | State::Failed | State::Restarting) if another_run && !same_run_unknown => {
+            let again = started(State::Stopped, after, evidence, policy, now);
+            let first = ended_before(&again, before.state, evidence);
+            vec![first, again, ended(State::Running, after.state, after, evidence, now)]
+        }
         (true, State::Stopped | State::Failed | State::Restarting) => {
             vec![ended(before.state, after.state, after, evidence, now)]
         }
@@ -152,8 +166,19 @@ fn paused_since_start(after: &Facts, evidence: &Evidence, now: Timestamp) -> Opt
 
 fn ended(from: State, to: State, after: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
     let at = after.finished_at.or_else(|| time_of(evidence, Deed::Die)).unwrap_or(now);
-    let cause = cause::of_end(evidence, after.oom_killed);
-    state_change(Some(from), to, at, cause, ending(after, evidence))
+    let evidence = evidence.with_death_at(after.finished_at);
+    let cause = cause::of_end(&evidence, after.oom_killed);
+    state_change(Some(from), to, at, cause, ending(after, &evidence))
+}
+
+/// The end of a run of which only the next one's times are left: its own time is that of the first death that was told,
+/// or at the latest when the next run began.
+fn ended_before(next: &Change, from: State, evidence: &Evidence) -> Change {
+    let restarted = evidence.clues.iter().rposition(|clue| clue.deed == Deed::Start);
+    let clues: Vec<_> = evidence.clues.iter().take(restarted.unwrap_or(0)).cloned().collect();
+    let died = clues.iter().find(|clue| clue.deed == Deed::Die).map(|clue| clue.at);
+    let cause = cause::of_end(&Evidence { clues, ..evidence.clone() }, false);
+    state_change(Some(from), State::Stopped, died.map_or(next.at, |at| at.min(next.at)), cause, None)
 }
 
 fn started(from: State, after: &Facts, evidence: &Evidence, by_policy: bool, now: Timestamp) -> Change {
@@ -165,20 +190,19 @@ fn started(from: State, after: &Facts, evidence: &Evidence, by_policy: bool, now
 /// The exit code and the signal, in one line.
 fn ending(after: &Facts, evidence: &Evidence) -> Option<String> {
     let code = after.exit_code.map(|code| format!("exit {code}"));
-    let signal =
-        evidence.last(Deed::Kill).and_then(|kill| kill.signal.as_deref()).map(|s| format!("signal {s}"));
+    let signal = evidence.fatal_kill().and_then(|kill| kill.signal.as_deref()).map(|s| format!("signal {s}"));
     let said = [code, signal, after.error.clone()];
     let parts: Vec<String> = said.into_iter().flatten().filter(|part| !part.is_empty()).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn health_change(from: Health, to: Health, evidence: &Evidence, now: Timestamp) -> Change {
+fn health_change(from: Health, to: Health, cause: Cause, evidence: &Evidence, now: Timestamp) -> Change {
     Change {
         field: Field::Health,
         from: Some(from.to_string()),
         to: Some(to.to_string()),
         at: time_of(evidence, Deed::Health).unwrap_or(now),
-        cause: Cause::Exit,
+        cause,
         detail: None,
     }
 }
@@ -303,6 +327,32 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_and_an_end_between_two_looks_are_two_runs() {
+        let crashed = Facts {
+            started_at: Some(at(60)),
+            finished_at: Some(at(61)),
+            exit_code: Some(1),
+            ..facts(State::Stopped)
+        };
+        let deeds = [Deed::Kill, Deed::Die, Deed::Start, Deed::Die];
+        let found = changed(&facts(State::Running), &crashed, &seen(&deeds), at(99));
+        assert_eq!(
+            told(&found),
+            [
+                "state running→stopped @50 foreign",
+                "state stopped→running @60 foreign",
+                "state running→stopped @61 exit (exit 1)"
+            ]
+        );
+        let found = changed(&facts(State::Running), &crashed, &Evidence::default(), at(99));
+        assert_eq!(
+            told(&found)[0],
+            "state running→stopped @60 unknown",
+            "when it was over by, at the latest"
+        );
+    }
+
+    #[test]
     fn a_whole_run_between_two_looks_is_a_start_and_an_end() {
         let ran = Facts {
             started_at: Some(at(60)),
@@ -348,7 +398,13 @@ mod tests {
         let up =
             Facts { started_at: Some(at(60)), exit_code: None, state: State::Running, ..waiting.clone() };
         let found = changed(&waiting, &up, &seen(&[Deed::Start]), at(99));
-        assert_eq!(told(&found), ["state restarting→running @60 foreign"]);
+        assert_eq!(
+            told(&found),
+            ["state restarting→running @60 exit (restarted by its policy, 1 so far)"],
+            "the turn was counted when it began"
+        );
+        let by_hand = changed(&waiting, &up, &seen(&[Deed::Start, Deed::Restart]), at(99));
+        assert_eq!(told(&by_hand), ["state restarting→running @60 foreign"]);
         let turned = Facts {
             started_at: Some(at(60)),
             finished_at: Some(at(61)),
@@ -403,6 +459,15 @@ mod tests {
         assert_eq!(told(&found), ["state -→running @1 foreign"]);
         let found = appeared(&facts(State::Running), &Evidence::default(), at(99));
         assert_eq!(told(&found), ["state -→running @1 unknown"]);
+    }
+
+    #[test]
+    fn a_first_look_that_comes_after_the_end_tells_the_run_that_it_saw_begin() {
+        let ended = Facts { exit_code: Some(137), finished_at: Some(at(2)), ..facts(State::Stopped) };
+        let found = appeared(&ended, &seen(&[Deed::Create, Deed::Start, Deed::Die]), at(99));
+        assert_eq!(told(&found), ["state -→running @1 foreign", "state running→stopped @2 exit (exit 137)"]);
+        let found = appeared(&ended, &Evidence::default(), at(99));
+        assert_eq!(told(&found), ["state -→stopped @2 unknown (exit 137)"], "it was there before us");
     }
 
     #[test]

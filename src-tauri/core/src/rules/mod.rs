@@ -15,3 +15,4 @@ pub mod planted;
 pub mod row;
 pub mod time;
 pub mod verdict;
+pub mod volley;

@@ -43,7 +43,7 @@ bugs! {
     ALookThatFailsIsA404,
     /// A look that failed is not tried again.
     AFailedLookIsForgotten,
-    /// What a commit that failed was to write is not looked at again.
+    /// What a commit that failed was to write is taken for written.
     AFailedCommitIsForgotten,
     /// A mark that comes while the container is being looked at makes no other look.
     AMarkDuringALookIsLost,

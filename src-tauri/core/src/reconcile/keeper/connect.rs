@@ -57,6 +57,11 @@ impl Keeper {
     }
 
     pub(super) fn load(&mut self, who: EngineIdentity) {
+        // A read does not wait for the lock that the commit waits for, and would not see what that is to write.
+        if self.committing.is_some() {
+            self.load_next = Some(who);
+            return;
+        }
         if std::mem::replace(&mut self.loading, true) {
             return;
         }
@@ -73,6 +78,7 @@ impl Keeper {
     /// Takes over the index of an engine: at the start, when another one answers, and after a failed commit.
     pub(super) fn loaded(&mut self, who: EngineIdentity, load: IndexLoad) {
         self.loading = false;
+        self.loads += 1;
         if let Connection::Loading { who: wanted, .. } = &self.connection
             && wanted.id != who.id
         {

@@ -13,6 +13,9 @@ impl Keeper {
         if self.pass.is_some() || !self.is_connected() || now < self.next_pass || self.reload_at.is_some() {
             return;
         }
+        if self.stopping.is_some() {
+            return;
+        }
         self.passes_begun += 1;
         self.pass = Some(Pass {
             number: self.passes_begun,
@@ -22,6 +25,7 @@ impl Keeper {
             confirming: false,
             listed: false,
             pending: [].into(),
+            unwritten: [].into(),
         });
         self.list();
     }
@@ -62,6 +66,9 @@ impl Keeper {
                     self.looks.want(id, want);
                 }
                 pass.pending.extend(ids.into_iter().filter(|id| !self.looks.is_stuck(id)));
+                // What is planned is in the view that the listing was held against, and not yet in the index.
+                let planned = self.committing.iter().flat_map(|batch| batch.settles.iter().map(|(id, _)| id));
+                pass.unwritten.extend(planned.chain(self.answers.iter().map(|answer| &answer.id)).cloned());
                 pass.listed = true;
                 self.pass = Some(pass);
                 self.end_pass();
@@ -80,6 +87,12 @@ impl Keeper {
     pub(super) fn no_longer_pending(&mut self, id: &ContainerId, pass: Option<u64>) {
         if let Some(under_way) = self.pass.as_mut().filter(|p| Some(p.number) == pass) {
             under_way.pending.remove(id);
+            self.end_pass();
+        }
+    }
+
+    pub(super) fn is_written(&mut self, id: &ContainerId) {
+        if self.pass.as_mut().is_some_and(|pass| pass.unwritten.remove(id)) {
             self.end_pass();
         }
     }
@@ -105,6 +118,7 @@ impl Keeper {
             || now < self.next_reinspect
             || !self.is_connected()
             || self.pass.is_some()
+            || self.stopping.is_some()
         {
             return;
         }

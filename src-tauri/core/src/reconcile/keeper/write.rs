@@ -6,26 +6,32 @@ impl Keeper {
     /// Plans what was answered and hands it to the store. One commit is under way at a time; what is answered
     /// meanwhile makes the next one.
     pub(super) fn commit(&mut self) {
+        // Where one at a time is planned, nobody would wake us for the one after an answer that changes nothing.
+        while self.commit_some() {}
+    }
+
+    /// Tells whether nothing was to be written and more is to be planned.
+    fn commit_some(&mut self) -> bool {
         if self.committing.is_some() || !self.may_write() {
-            return;
+            return false;
         }
-        let Some(engine_id) = self.engine_id.clone() else { return };
+        let Some(engine_id) = self.engine_id.clone() else { return false };
         let now = self.clock.now();
         let some = if self.one_by_one { self.answers.len().min(1) } else { self.answers.len() };
         let answers: Vec<Answer> = self.answers.drain(..some).collect();
         let mut writes = vec![];
         let mut settles = vec![];
-        let mut unannounced = vec![];
         for Answer { id, seen, mut want } in answers {
             let write = self.plan(&engine_id, &id, seen.as_ref(), &want, now);
             if self.may_be_explained(&want) && write.as_ref().is_some_and(RowWrite::is_unexplained) {
                 self.looks.defer(&id, want, self.clock.steady());
                 continue;
             }
-            self.remember_clues(&id, &mut want, write.as_ref(), now);
+            let lives = seen.is_some_and(|seen| seen.state.is_alive());
+            self.remember_clues(&id, &mut want, write.as_ref(), lives);
             if let Some(write) = write {
                 if want.is_unannounced() {
-                    unannounced.push(id.clone());
+                    self.unannounced.insert(id.clone(), self.clock.steady() + LATE_EVENT);
                 }
                 self.view.apply(&write, now);
                 writes.push(write);
@@ -39,17 +45,13 @@ impl Keeper {
         if nothing {
             settles.into_iter().for_each(|(id, want)| self.settle(&id, want));
             self.one_by_one &= !self.answers.is_empty();
-            // Where one at a time is planned nobody would wake us for the next.
-            if !self.answers.is_empty() {
-                self.commit();
-            }
-            return;
+            return !self.answers.is_empty();
         }
         let seen = self.seen_rides(due);
         let gaps = std::mem::take(&mut self.gaps);
         let recasts = std::mem::take(&mut self.recasts);
         let commit = IndexCommit {
-            engine_id: engine_id.clone(),
+            engine_id,
             now,
             verified_at: self.pulse.verified_at,
             writes,
@@ -58,19 +60,11 @@ impl Keeper {
             recasts: recasts.clone(),
         };
         let (writes_seen, writes_verified) = (seen.is_some(), commit.verified_at);
-        let begun = self.clock.steady();
-        self.committing = Some(Batch {
-            engine_id,
-            begun,
-            settles,
-            writes_verified,
-            writes_seen,
-            gaps,
-            recasts,
-            unannounced,
-        });
+        let (begun, load) = (self.clock.steady(), self.loads);
+        self.committing = Some(Batch { begun, load, settles, writes_verified, writes_seen, gaps, recasts });
         let store = self.store.clone();
         self.tasks.spawn(async move { Wake::Committed(store.commit_index(commit).await) });
+        false
     }
 
     pub(super) fn may_write(&mut self) -> bool {
@@ -94,8 +88,7 @@ impl Keeper {
         want: &Want,
         now: Timestamp,
     ) -> Option<RowWrite> {
-        let earlier = self.clues.get(id).into_iter().flatten();
-        let mut clues: Vec<Clue> = earlier.chain(&want.clues).cloned().collect();
+        let mut clues: Vec<Clue> = self.remembered(id).chain(&want.clues).cloned().collect();
         clues.sort_by_key(|clue| clue.at);
         let evidence = Evidence { clues, own: self.own.of(id), doubt: want.doubt };
         let around = Circumstances { engine, claims: &self.claims, now, verified_at: self.pulse.verified_at };
@@ -112,34 +105,45 @@ impl Keeper {
     }
 
     /// A look that found no other state leaves its clues to the next one, for as long as they can explain anything.
-    pub(super) fn remember_clues(
-        &mut self,
-        id: &ContainerId,
-        want: &mut Want,
-        write: Option<&RowWrite>,
-        now: Timestamp,
-    ) {
+    fn remember_clues(&mut self, id: &ContainerId, want: &mut Want, write: Option<&RowWrite>, lives: bool) {
         if write.is_some_and(RowWrite::tells_a_state) {
             // Should the commit fail, they are wanted again with the look.
-            want.clues.splice(0..0, self.clues.remove(id).unwrap_or_default());
+            let earlier = self.clues.remove(id).unwrap_or_default();
+            want.clues.splice(0..0, earlier.into_iter().map(|remembered| remembered.clue));
             return;
         }
-        let lasting = want.clues.iter().filter(|clue| clue.explains_what_follows()).cloned();
-        let lasting: Vec<Clue> = lasting.collect();
-        if !lasting.is_empty() {
-            self.clues.retain(|_, clues| clues.last().is_some_and(|clue| clue.at >= before(now, KILL_REACH)));
-            let kept = self.clues.entry(id.clone()).or_default();
-            kept.extend(lasting);
-            let surplus = kept.len().saturating_sub(CLUES);
-            kept.drain(..surplus);
+        let left = if lives { cause::left_to_explain(&want.clues) } else { vec![] };
+        if left.is_empty() {
+            return;
         }
+        let now = self.clock.steady();
+        self.clues.retain(|_, kept| kept.iter().any(|remembered| remembered.until > now));
+        let kept = self.clues.entry(id.clone()).or_default();
+        kept.extend(left.into_iter().map(|clue| Remembered { clue, until: now + KILL_REACH }));
+        let surplus = kept.len().saturating_sub(CLUES);
+        kept.drain(..surplus);
+    }
+
+    /// What earlier looks left to explain what may follow.
+    fn remembered(&self, id: &ContainerId) -> impl Iterator<Item = &Clue> {
+        let now = self.clock.steady();
+        let kept = self.clues.get(id).into_iter().flatten();
+        kept.filter(move |remembered| remembered.until > now).map(|remembered| &remembered.clue)
     }
 
     pub(super) fn committed(&mut self, outcome: Result<u64, StoreError>) {
         let Some(batch) = self.committing.take() else { return };
-        if self.engine_id.as_ref() != Some(&batch.engine_id) {
-            return parted(outcome);
+        if batch.load == self.loads {
+            self.conclude(batch, outcome);
+        } else {
+            parted(outcome);
         }
+        if let Some(who) = self.load_next.take() {
+            self.load(who);
+        }
+    }
+
+    fn conclude(&mut self, batch: Batch, outcome: Result<u64, StoreError>) {
         match outcome {
             Ok(revision) => {
                 let steady = self.clock.steady();
@@ -154,19 +158,18 @@ impl Keeper {
                 if batch.writes_seen {
                     self.seen_written = steady;
                 }
-                // An event may still be on its way.
-                self.unannounced.extend(batch.unannounced.into_iter().map(|id| (id, steady + LATE_EVENT)));
+                batch.settles.into_iter().for_each(|(id, want)| self.settle(&id, want));
+            }
+            Err(_) if fault::is(Bug::AFailedCommitIsForgotten) => {
                 batch.settles.into_iter().for_each(|(id, want)| self.settle(&id, want));
             }
             Err(error) => {
                 self.gaps.splice(0..0, batch.gaps);
                 self.recasts.splice(0..0, batch.recasts);
-                let at_fault = matches!(error, StoreError::Conflict(_));
+                let at_fault = matches!(error, StoreError::Conflict(_) | StoreError::Refused { .. });
                 let alone = batch.settles.len() == 1;
                 for (id, want) in batch.settles {
-                    if fault::is(Bug::AFailedCommitIsForgotten) {
-                        self.settle(&id, want);
-                    } else if at_fault && alone {
+                    if at_fault && alone {
                         self.no_longer_pending(&id, want.pass);
                         self.looks.retry(&id, want, self.clock.steady());
                     } else {
@@ -174,6 +177,9 @@ impl Keeper {
                     }
                 }
                 self.one_by_one = at_fault;
+                // It would call verified what is not written.
+                self.pass = None;
+                self.next_pass = self.clock.steady();
                 self.store_failed(&error);
             }
         }
@@ -206,6 +212,7 @@ impl Keeper {
     pub(super) fn settle(&mut self, id: &ContainerId, want: Want) {
         self.looks.settle(id);
         self.no_longer_pending(id, want.pass);
+        self.is_written(id);
         for waiter in want.waiters {
             let _ = waiter.send(());
         }
@@ -217,8 +224,10 @@ impl Keeper {
     pub(super) fn verified_is_due(&self) -> bool {
         let (at, written) = self.verified_written;
         let old = self.clock.steady().saturating_sub(at) >= self.rhythm.write_verified;
-        let due = old || written.is_none() || fault::is(Bug::EveryPassIsWritten);
-        due && self.pulse.verified_at.is_some() && self.pulse.verified_at != written
+        // After trouble the next commit proves that it is over.
+        let troubled = self.pulse.store_trouble.is_some();
+        let due = old || written.is_none() || troubled || fault::is(Bug::EveryPassIsWritten);
+        due && self.pulse.verified_at.is_some() && (troubled || self.pulse.verified_at != written)
     }
 
     /// When the rows that run were last known to run, when it is time to write it.
