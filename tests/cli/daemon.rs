@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::alone::READING;
+use crate::alone::{READING, of_no_daemon};
 use crate::demo;
 use harness::sandbox::{PATIENCE, Running, Sandbox};
 
@@ -26,6 +26,7 @@ fn commands_ask_the_daemon() {
     let daemon = sandbox.serve(&[]);
     let status = sandbox.run(&["status", "--json"]).exits(0).json();
     assert_eq!(status["pid"], daemon.pid());
+    assert!(status["uptime_s"].is_u64(), "{status:#}");
     sandbox.run(&["status"]).exits(0).says(&format!("daemon with pid {}", daemon.pid()));
     sandbox.run(&["settings", "set", "stale_threshold_days", "3"]).exits(0);
     sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("3");
@@ -111,6 +112,7 @@ fn beside_a_frozen_daemon_reading_does_without_it_and_says_so() {
         assert!(ran.took < PATIENCE / 4, "{ran:?}");
     }
     sandbox.run(&["status"]).exits(0).says(&format!("the daemon with {pid} does not answer"));
+    of_no_daemon(&sandbox.run(&["status", "--json"]).exits(0).json());
     sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9");
     let findings = sandbox.run(&["doctor", "--json"]).exits(1).json();
     assert_eq!(

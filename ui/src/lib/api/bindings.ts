@@ -427,8 +427,9 @@ export type State = "created" | "running" | "paused" | "restarting" | "removing"
 
 export type Status = {
 	version: string,
-	pid: number,
-	uptime_s: number,
+	/**  The daemon's; `null`, as its uptime, where none answers and a command only looks in its place. */
+	pid: number | null,
+	uptime_s: number | null,
 	engine: EngineStatus,
 	index: IndexStatus,
 	database: DatabaseStatus,
