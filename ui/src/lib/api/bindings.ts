@@ -229,7 +229,7 @@ export type ErrorCode =
 /**  A fault of ours. */
 "internal";
 
-/**  The latest lines of the event log, oldest first. */
+/**  The latest lines of the event log of the engine that answers, or answered last, oldest first. */
 export type Events = {
 	/**  At most so many; 0 means 200. */
 	limit?: number,
