@@ -11,6 +11,7 @@ pub mod commands;
 mod doctor;
 mod index;
 mod keep;
+pub mod meant;
 mod present;
 pub mod protocol;
 pub mod server;
