@@ -14,7 +14,7 @@ use tinyforge_core::control::shapes::{Announcement, ApiError, ErrorCode, LogEntr
 use crate::args::{self, Arguments, Asked, BackupVerb, Completions, Format, SettingsVerb, Targets};
 use crate::output::{Output, tell};
 use crate::reach::{self, Reached};
-use crate::render::{self, View};
+use crate::render::{self, Host, View};
 use crate::serve;
 
 /// How many lines `events` begins with.
@@ -133,6 +133,9 @@ async fn verify(format: Format) -> Result<Outcome, Failure> {
     let reached = Reached::on_the_engine(command::Verify::NATURE).await?;
     let verification = reached.call(command::Verify {}).await?;
     print(&output, &verification, |view| render::verification(&verification, view))?;
+    if !verification.equal && reached.host() == Host::Nobody {
+        tell("no daemon keeps the index now: it is as it was last written (start one with: tinyforge serve)");
+    }
     reached.leave().await;
     Ok(Outcome::done_if(verification.equal))
 }

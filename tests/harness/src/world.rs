@@ -124,6 +124,7 @@ impl World {
             started: self.clock.now(),
             observes_only: false,
             silent_daemon: None,
+            as_written: None,
         })))
     }
 

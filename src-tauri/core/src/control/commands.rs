@@ -51,7 +51,7 @@ command!(
     GetStatus("status", Reads) -> Status {}
 );
 command!(
-    /// Holds every row against a fresh inspect.
+    /// Holds every row against a fresh inspect; without a daemon, every row as it was last written.
     Verify("verify", NeedsEngine) -> Verification {}
 );
 command!(
