@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::alone::READING;
+use crate::alone::{READING, of_no_daemon};
 use crate::demo;
 use harness::sandbox::{PATIENCE, Running, Sandbox};
 
@@ -26,6 +26,7 @@ fn commands_ask_the_daemon() {
     let daemon = sandbox.serve(&[]);
     let status = sandbox.run(&["status", "--json"]).exits(0).json();
     assert_eq!(status["pid"], daemon.pid());
+    assert!(status["uptime_s"].is_u64(), "{status:#}");
     sandbox.run(&["status"]).exits(0).says(&format!("daemon with pid {}", daemon.pid()));
     sandbox.run(&["settings", "set", "stale_threshold_days", "3"]).exits(0);
     sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("3");
@@ -34,6 +35,51 @@ fn commands_ask_the_daemon() {
     sandbox.run(&["verify"]).exits(3);
     sandbox.run(&["stop", "nobody"]).exits(3);
     sandbox.run(&["history", "nobody"]).exits(1);
+}
+
+/// Whoever means another engine than the daemon's would otherwise stop a container of the same name over there.
+#[test]
+fn where_docker_host_names_another_engine_reading_says_so_and_acting_is_refused() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&[]);
+    let watched = format!("unix://{}", sandbox.path().join("no-engine.sock").display());
+    let meaning = |host: &str, args: &[&str]| {
+        let mut command = sandbox.command(args);
+        command.env("DOCKER_HOST", host);
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let pid = format!("pid {}", daemon.pid());
+    for host in ["unix:///elsewhere/docker.sock", "tcp://127.0.0.1", "nonsense://there"] {
+        let named = if host.starts_with("tcp") { "tcp://127.0.0.1:2375" } else { host };
+        for act in ["start", "stop", "restart"] {
+            let (code, stdout, told) = meaning(host, &[act, "web"]);
+            assert_eq!((code, stdout.as_str()), (Some(1), ""), "{act}: {told}");
+            for part in [named, &watched, &pid, "nothing was done", "Unset DOCKER_HOST"] {
+                assert!(told.contains(part), "{act}: no {part} in {told}");
+            }
+        }
+        for (args, code) in READING {
+            let of_the_folder = matches!(args[0], "settings" | "backup");
+            let (left, _, told) = meaning(host, args);
+            assert_eq!(left, Some(*code), "{args:?}: {told}");
+            let lines: Vec<&str> = told.lines().filter(|line| line.contains("DOCKER_HOST names")).collect();
+            assert_eq!(lines.len(), usize::from(!of_the_folder), "{args:?}: {told}");
+            assert!(lines.iter().all(|line| line.contains(named) && line.contains(&watched)), "{lines:?}");
+        }
+        let (code, _, told) = meaning(host, &["settings", "set", "stale_threshold_days", "3"]);
+        assert_eq!(code, Some(0), "a setting is no engine's: {told}");
+    }
+    // The same one, written in another way, and none at all.
+    for host in [&watched["unix://".len()..], ""] {
+        let (code, _, told) = meaning(host, &["stop", "web"]);
+        assert_eq!(code, Some(3), "{host:?}: it is asked, and is not there: {told}");
+        assert!(!told.contains("DOCKER_HOST names"), "{told}");
+    }
 }
 
 #[test]
@@ -111,6 +157,7 @@ fn beside_a_frozen_daemon_reading_does_without_it_and_says_so() {
         assert!(ran.took < PATIENCE / 4, "{ran:?}");
     }
     sandbox.run(&["status"]).exits(0).says(&format!("the daemon with {pid} does not answer"));
+    of_no_daemon(&sandbox.run(&["status", "--json"]).exits(0).json());
     sandbox.run(&["settings", "get", "stale_threshold_days"]).exits(0).says("9");
     let findings = sandbox.run(&["doctor", "--json"]).exits(1).json();
     assert_eq!(

@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::engine::{IMAGE, RealEngine};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use harness::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
@@ -19,7 +20,7 @@ fn alone_it_sees_the_engine_as_it_is_and_acts_in_place() {
         Some("running".into()),
         "seen without a daemon and without a folder"
     );
-    sandbox.run(&["verify"]).exits(0).says("equal: 1 container checked");
+    sandbox.run(&["verify"]).exits(1).says_nothing().tells("no index of this engine has been written yet");
     sandbox.run(&["status"]).exits(0).says("● connected").tells_nothing();
     assert!(!sandbox.home().exists(), "reading made nothing");
 
@@ -41,7 +42,49 @@ fn alone_it_sees_the_engine_as_it_is_and_acts_in_place() {
     engine.docker(&["rm", "-f", "web"]).ok();
     assert_eq!(state_of(&sandbox, "web"), None);
     sandbox.run(&["history", "web"]).exits(0).says("running");
-    sandbox.run(&["verify"]).exits(0);
+}
+
+/// The pass that an observer makes in memory is the engine's own word: held against the engine it cannot differ.
+#[test]
+fn without_a_daemon_verify_holds_what_was_last_written_against_the_engine() {
+    let engine = RealEngine::start();
+    let sandbox = Sandbox::on(&engine);
+    let id = engine.run(&["--name", "web", IMAGE]);
+    let mut daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0).says("equal: 1 container checked").tells_nothing();
+
+    daemon.signal(Signal::STOP);
+    let pid = format!("pid {}", daemon.pid());
+    sandbox.run(&["verify"]).exits(0).says("equal: 1 container checked").tells(&pid);
+    engine.docker(&["rename", "web", "moved"]).ok();
+    let new = engine.create(&["--name", "new", IMAGE]);
+    let differs = |differs: Value| {
+        assert_eq!(differs["equal"], false, "{differs:#}");
+        let of = |id: &str, field: &str| {
+            let mut all = differs["differences"].as_array().unwrap().iter();
+            all.find(|found| found["container_id"] == id && found["field"] == field).cloned()
+        };
+        let name = of(id.as_str(), "name").unwrap_or_else(|| panic!("{differs:#}"));
+        assert_eq!((&name["index"], &name["engine"]), (&"web".into(), &"moved".into()));
+        let unknown = of(new.as_str(), "state").unwrap_or_else(|| panic!("{differs:#}"));
+        assert_eq!((&unknown["index"], &unknown["engine"]), (&Value::Null, &"created".into()));
+    };
+    differs(sandbox.run(&["verify", "--json"]).exits(1).tells(&pid).tells("does not answer").json());
+    daemon.signal(Signal::CONT);
+    until("awake it follows", || sandbox.run(&["verify"]).code == Some(0));
+
+    engine.docker(&["rename", "moved", "web"]).ok();
+    engine.docker(&["rm", "new"]).ok();
+    until("it follows", || state_of(&sandbox, "new").is_none() && state_of(&sandbox, "web").is_some());
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.ends(), Some(0), "{}", daemon.stderr());
+    sandbox.run(&["verify"]).exits(0).says("equal: 1 container checked").tells_nothing();
+    engine.docker(&["rm", "-f", "web"]).ok();
+    let gone = sandbox.run(&["verify", "--json"]).exits(1).tells("no daemon keeps the index now").json();
+    assert_eq!(gone["differences"][0]["index"], "running", "{gone:#}");
+    assert_eq!(gone["differences"][0]["engine"], Value::Null, "{gone:#}");
+    let _daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0).tells_nothing();
 }
 
 #[test]
@@ -53,16 +96,17 @@ fn reading_beside_an_engine_leaves_every_file_as_it_is() {
     // Something to write, were anything written.
     engine.run(&["--name", "second", IMAGE]);
     let before = sandbox.files();
-    for args in [
-        &["ps", "--all"][..],
-        &["status"],
-        &["verify"],
-        &["history", "second"],
-        &["events"],
-        &["at", "now"],
-        &["doctor"],
+    for (args, code) in [
+        (&["ps", "--all"][..], 0),
+        (&["status"], 0),
+        // The second one is not written.
+        (&["verify"], 1),
+        (&["history", "second"], 0),
+        (&["events"], 0),
+        (&["at", "now"], 0),
+        (&["doctor"], 0),
     ] {
-        sandbox.run(args).exits(0);
+        sandbox.run(args).exits(code);
         assert_eq!(before, sandbox.files(), "{args:?}");
     }
     sandbox.run(&["ps", "--all"]).exits(0).says("first").says("second");

@@ -14,10 +14,10 @@ fn an_engine_behind_ssh_is_watched_and_acted_upon_like_any() {
     let sandbox = Sandbox::through(&server);
 
     sandbox.run(&["ps", "--all"]).exits(0).says("web").tells_nothing();
-    sandbox.run(&["verify"]).exits(0).says("equal: 1 container checked");
     sandbox.run(&["status"]).exits(0).says(&server.host());
 
     let _daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0).says("equal: 1 container checked");
     engine.run(&["--name", "second", IMAGE]);
     let shows = |text: &str| sandbox.run(&["ps", "--all"]).stdout.contains(text);
     until("a change over there is seen here", || shows("second"));

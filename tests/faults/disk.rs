@@ -63,7 +63,9 @@ fn a_start_on_a_full_disk_says_so_and_harms_nothing() {
     let disk = SmallDisk::new();
     let sandbox = Sandbox::on(&engine).in_folder(&disk.folder());
     engine.create(&["--name", "web", IMAGE]);
-    ends_in_order(&mut sandbox.serve(&[]));
+    let mut daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0);
+    ends_in_order(&mut daemon);
     disk.fill();
     sandbox.run(&["serve"]).exits(1).says_nothing().tells("space");
     sandbox.run(&["ps", "--all"]).exits(0).says("web");
@@ -114,7 +116,9 @@ fn a_folder_that_can_only_be_read_is_read_and_a_start_says_why_it_cannot_work() 
     let disk = SmallDisk::new();
     let sandbox = Sandbox::on(&engine).in_folder(&disk.folder());
     engine.create(&["--name", "web", IMAGE]);
-    ends_in_order(&mut sandbox.serve(&[]));
+    let mut daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0);
+    ends_in_order(&mut daemon);
     engine.create(&["--name", "later", IMAGE]);
 
     disk.only_read();
@@ -126,7 +130,7 @@ fn a_folder_that_can_only_be_read_is_read_and_a_start_says_why_it_cannot_work() 
     assert_eq!(engine.docker(&["inspect", "-f", "{{.State.Status}}", "web"]).ok(), "created");
     sandbox.run(&["ps", "--all"]).exits(0).says("web").says("later");
     sandbox.run(&["status"]).exits(0);
-    sandbox.run(&["verify"]).exits(0);
+    sandbox.run(&["verify"]).exits(1).tells("no daemon keeps the index now");
     sandbox.run(&["doctor"]).exits(0);
     assert_eq!(before, sandbox.files());
 

@@ -69,6 +69,7 @@ async fn an_act_that_nobody_waits_for_any_more_is_ours_all_the_same() {
         jobs: tinyforge_core::jobs::Board::default(),
         observes_only: false,
         silent_daemon: None,
+        as_written: None,
     });
     let asked = control.answer("stop", serde_json::json!({ "containers": ["slow"] }));
     tokio::time::timeout(Duration::from_secs(2), asked).await.expect_err("the grace is ten seconds");

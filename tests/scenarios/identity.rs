@@ -1,8 +1,10 @@
 //! Rows belong to an engine; identity is the id.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use harness::world::World;
+use tinyforge_core::control::commands::Events;
 use tinyforge_core::docker::fake::{FakeEngine, Spec};
 use tinyforge_core::rules::row::Row;
 
@@ -31,6 +33,40 @@ async fn another_engine_behind_the_same_socket_has_its_own_rows_and_makes_nothin
     world.equal_within(Duration::from_secs(5)).await;
     assert_eq!(world.rows().await.len(), 6);
     assert_eq!(world.rows_of("SECOND").await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_is_of_the_engine_that_answers_or_answered_last() {
+    let engine = FakeEngine::new(8);
+    for n in 0..3 {
+        engine.run(Spec::named(&format!("first-{n}"))).unwrap();
+    }
+    let world = World::settled(engine.clone()).await;
+    let first_id = engine.engine_id();
+    let names = async |limit| -> BTreeSet<String> {
+        let lines = world.face().call(Events { limit }).await.unwrap();
+        lines.into_iter().map(|line| line.name).collect()
+    };
+    let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let firsts = of(&["first-0", "first-1", "first-2"]);
+    assert_eq!(names(0).await, firsts);
+
+    engine.go_away();
+    engine.become_another_engine("SECOND");
+    engine.come_back();
+    engine.run(Spec::named("second-0")).unwrap();
+    world.equal_within(Duration::from_secs(5)).await;
+    assert_eq!(names(0).await, of(&["second-0"]), "the first engine's changes are not the second's");
+    engine.go_away();
+    world.wait(Duration::from_secs(2)).await;
+    assert_eq!(names(0).await, of(&["second-0"]), "away, it is still the one that answered last");
+
+    engine.become_another_engine(first_id.as_str());
+    engine.come_back();
+    // Its rows stood all the while, so that they are equal tells nothing.
+    world.wait(Duration::from_secs(5)).await;
+    assert_eq!(names(0).await, firsts);
+    assert_eq!(names(1).await.len(), 1, "the latest of its own, whoever else's are later");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,7 +32,7 @@ async fn what_was_inserted_reads_back_whole_and_is_announced_once_after_the_comm
     let change = heard_one(&mut ear).await;
     assert_eq!((change.revision, change.upserts.as_slice()), (1, [row].as_slice()));
     assert_eq!(change.history.len(), 1);
-    assert_eq!(store.log(10).await.unwrap()[0].recorded, change.history[0]);
+    assert_eq!(store.log(None, 10).await.unwrap()[0].recorded, change.history[0]);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_commit_that_fails_writes_nothing_and_announces_nothing() {
         store.commit_index(commit).await.expect_err(what);
         let load = store.load_index(&engine()).await.unwrap();
         assert_eq!((load.rows, load.revision, load.verified_at), (vec![there.clone()], 1, None), "{what}");
-        assert_eq!(store.log(10).await.unwrap().len(), 1, "{what}");
+        assert_eq!(store.log(None, 10).await.unwrap().len(), 1, "{what}");
         assert!(store.gaps(&engine()).await.unwrap().is_empty(), "{what}");
         assert!(heard(&mut ear).await.is_empty(), "{what}: what was rolled back must not be announced");
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tinyforge_core::app::{self, App};
 use tinyforge_core::control::client::{Client, Face, HELLO_DEADLINE, Reach, SilentDaemon};
-use tinyforge_core::control::commands::{Command, Nature};
+use tinyforge_core::control::commands::{Command, GetStatus, Nature};
+use tinyforge_core::control::meant::{Elsewhere, Meant};
 use tinyforge_core::control::shapes::{ApiError, ErrorCode};
 use tinyforge_core::home::{Home, HomeError};
 
@@ -45,6 +46,26 @@ impl Reached {
                 Self::observing(&home, Some(daemon)).await
             }
             Reach::Silent(daemon) => Err(daemon.into()),
+        }
+    }
+
+    /// For commands of that nature about an engine's containers. A daemon that watches another engine than `DOCKER_HOST`
+    /// says shows what it has, and acts upon nothing.
+    pub async fn on_the_engine(nature: Nature) -> Result<Self, ApiError> {
+        let reached = Self::by(nature).await?;
+        if let Some(elsewhere) = reached.elsewhere().await? {
+            match nature {
+                Nature::Reads | Nature::NeedsEngine => tell(&format!("{elsewhere}. This is of the latter.")),
+                Nature::Acts => return Err(elsewhere.refusal()),
+            }
+        }
+        Ok(reached)
+    }
+
+    async fn elsewhere(&self) -> Result<Option<Elsewhere>, ApiError> {
+        match (&self.who, Meant::by_this_process()) {
+            (Who::Daemon(client), Some(meant)) => Ok(meant.elsewhere(&client.call(GetStatus {}).await?)),
+            (Who::Daemon(_) | Who::Observer(_) | Who::InPlace(_), _) => Ok(None),
         }
     }
 

@@ -145,8 +145,9 @@ pub fn status(status: &Status, host: Host<'_>, view: &View) -> String {
     let ours = plain(&status.version);
     let mut lines = vec![match host {
         Host::Daemon { version } => {
-            let up = span(status.uptime_s);
-            format!("tinyforge {}, daemon with pid {}, up {up}", plain(version), status.pid)
+            let which = status.pid.map_or_else(String::new, |pid| format!(" with pid {pid}"));
+            let up = status.uptime_s.map_or_else(String::new, |seconds| format!(", up {}", span(seconds)));
+            format!("tinyforge {}, daemon{which}{up}", plain(version))
         }
         Host::SilentDaemon { pid } => {
             let which = pid.map_or_else(String::new, |pid| format!(" with pid {pid}"));

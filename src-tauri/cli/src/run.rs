@@ -14,7 +14,7 @@ use tinyforge_core::control::shapes::{Announcement, ApiError, ErrorCode, LogEntr
 use crate::args::{self, Arguments, Asked, BackupVerb, Completions, Format, SettingsVerb, Targets};
 use crate::output::{Output, tell};
 use crate::reach::{self, Reached};
-use crate::render::{self, View};
+use crate::render::{self, Host, View};
 use crate::serve;
 
 /// How many lines `events` begins with.
@@ -120,7 +120,7 @@ async fn ask(asked: Asked) -> Result<Outcome, Failure> {
 
 async fn status(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
-    let reached = Reached::by(Nature::Reads).await?;
+    let reached = Reached::on_the_engine(Nature::Reads).await?;
     let status = reached.call(command::GetStatus {}).await?;
     print(&output, &status, |view| render::status(&status, reached.host(), view))?;
     render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));
@@ -130,14 +130,19 @@ async fn status(format: Format) -> Result<Outcome, Failure> {
 
 async fn verify(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
-    let verification = asked_once(command::Verify {}).await?;
+    let reached = Reached::on_the_engine(command::Verify::NATURE).await?;
+    let verification = reached.call(command::Verify {}).await?;
     print(&output, &verification, |view| render::verification(&verification, view))?;
+    if !verification.equal && reached.host() == Host::Nobody {
+        tell("no daemon keeps the index now: it is as it was last written (start one with: tinyforge serve)");
+    }
+    reached.leave().await;
     Ok(Outcome::done_if(verification.equal))
 }
 
 async fn doctor(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
-    let findings = asked_once(command::Doctor {}).await?;
+    let findings = asked_of_the_engine(command::Doctor {}).await?;
     print(&output, &findings, |view| render::findings(&findings, view))?;
     Ok(Outcome::done_if(findings.iter().all(|finding| finding.state != PartState::Fail)))
 }
@@ -181,7 +186,7 @@ async fn events(args: args::Events) -> Result<Outcome, Failure> {
 
 /// Subscribes, then asks for the latest, then prints what is newer than that: nothing is missed and nothing is twice.
 async fn follow(output: &Output) -> Result<Outcome, Failure> {
-    let reached = Reached::by(Nature::Reads).await?;
+    let reached = Reached::on_the_engine(Nature::Reads).await?;
     let mut announcements = reached.face.subscribe().await?;
     let mut last = print_newer(output, reached.call(command::Events { limit: LATEST }).await?, None)?;
     while !output.is_closed() {
@@ -228,7 +233,7 @@ where
     C: Command<Answer = Vec<tinyforge_core::control::shapes::Acted>>,
 {
     let output = Output::new(format.json);
-    let acted = asked_once(command).await?;
+    let acted = asked_of_the_engine(command).await?;
     print(&output, &acted, |_| render::acted(&acted))?;
     acted.iter().filter_map(render::refused).for_each(|refused| tell(&refused));
     Ok(Outcome::done_if(acted.iter().all(|acted| acted.error.is_none())))
@@ -292,7 +297,14 @@ fn completions(args: &Completions) -> Result<Outcome, Failure> {
 }
 
 async fn asked_once<C: Command>(command: C) -> Result<C::Answer, ApiError> {
-    let reached = Reached::by(C::NATURE).await?;
+    answered(Reached::by(C::NATURE).await?, command).await
+}
+
+async fn asked_of_the_engine<C: Command>(command: C) -> Result<C::Answer, ApiError> {
+    answered(Reached::on_the_engine(C::NATURE).await?, command).await
+}
+
+async fn answered<C: Command>(reached: Reached, command: C) -> Result<C::Answer, ApiError> {
     let answer = reached.call(command).await;
     reached.leave().await;
     answer
@@ -300,7 +312,7 @@ async fn asked_once<C: Command>(command: C) -> Result<C::Answer, ApiError> {
 
 /// The answer, and on standard error how old it is where the engine does not confirm it.
 async fn asked_with_age<C: Command>(command: C) -> Result<C::Answer, ApiError> {
-    let reached = Reached::by(C::NATURE).await?;
+    let reached = Reached::on_the_engine(C::NATURE).await?;
     let answer = reached.call(command).await?;
     let status = reached.call(command::GetStatus {}).await?;
     render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));

@@ -14,7 +14,7 @@ use crate::control::client::SilentDaemon;
 use crate::control::protocol::Desk;
 use crate::control::server::Server;
 use crate::control::shapes::{ApiError, Backup, ErrorCode};
-use crate::control::{Control, ControlParts};
+use crate::control::{AsWritten, Control, ControlParts};
 use crate::docker::fake::Demo;
 use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
@@ -62,7 +62,7 @@ enum Role {
     /// It holds the folder and writes.
     Keeper,
     /// It only looks, beside a daemon that does not answer or where none runs.
-    Observer(Option<SilentDaemon>),
+    Observer { silent: Option<SilentDaemon>, as_written: AsWritten },
 }
 
 /// The store, the engine and what keeps the one true to the other.
@@ -111,9 +111,9 @@ impl App {
         clock: SharedClock,
         role: Role,
     ) -> Result<Self, ApiError> {
-        let (observes_only, silent_daemon) = match role {
-            Role::Keeper => (false, None),
-            Role::Observer(silent_daemon) => (true, silent_daemon),
+        let (observes_only, silent_daemon, as_written) = match role {
+            Role::Keeper => (false, None, None),
+            Role::Observer { silent, as_written } => (true, silent, Some(as_written)),
         };
         let (engine, demo) = engine(options.engine)?;
         let rhythm = read_rhythm(&store).await?;
@@ -145,6 +145,7 @@ impl App {
             clock,
             observes_only,
             silent_daemon,
+            as_written,
         });
         let core = Core { store, index, follower, demo };
         Ok(Self { control, board, core, server: None, jobs: None })
@@ -194,7 +195,8 @@ pub async fn observe(home: &Home, silent: Option<SilentDaemon>) -> Result<Arc<dy
         tokio::task::spawn_blocking(move || Store::observe(&folder, copying, SystemClock.now())).await;
     let store = copied.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
     let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
-    let app = App::upon(options, store, bus, Arc::new(SystemClock), Role::Observer(silent)).await?;
+    let role = Role::Observer { silent, as_written: AsWritten::of(&store).await? };
+    let app = App::upon(options, store, bus, Arc::new(SystemClock), role).await?;
     app.settled().await;
     Ok(app.desk())
 }

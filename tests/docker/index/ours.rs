@@ -62,6 +62,7 @@ fn killed_under_churn_and_started_again_it_is_equal_each_time() {
     engine.run(&["--name", "steady", IMAGE]);
     for round in 0..5 {
         let mut daemon = sandbox.serve(&[]);
+        sandbox.run(&["verify"]).exits(0).says("equal");
         for n in 0..4 {
             let name = format!("churn-{round}-{n}");
             engine.run(&["--name", &name, IMAGE]);
@@ -70,7 +71,6 @@ fn killed_under_churn_and_started_again_it_is_equal_each_time() {
         daemon.signal(Signal::KILL);
         daemon.ends();
         engine.docker(&["rm", "-f", &format!("churn-{round}-0")]).ok();
-        sandbox.run(&["verify"]).exits(0).says("equal");
         let left = sandbox.run(&["ps", "--all", "--json"]).exits(0).json();
         assert_eq!(named(&left, &format!("churn-{round}-1")).unwrap()["state"], "stopped");
     }

@@ -113,7 +113,7 @@ impl Site {
     /// A container's history: `field from→to cause`, oldest first.
     pub async fn story(&self, id: &ContainerId) -> Vec<String> {
         let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-        let log = self.store.log(10_000).await.unwrap();
+        let log = self.store.log(None, 10_000).await.unwrap();
         let lines =
             log.iter().map(|line| &line.recorded).filter(|line| line.container_id.as_ref() == Some(id));
         lines

@@ -85,7 +85,7 @@ fn create(site: &Site, args: &[&str]) -> ContainerId {
 async fn becomes(site: &Site, id: &ContainerId, state: &str, line: &str) {
     let took = site.equal_within(SECOND).await;
     assert_eq!(site.state(id).await, state, "after {line}");
-    assert_eq!(site.last_state_line(id).await, line, "{:?}", site.store.log(12).await);
+    assert_eq!(site.last_state_line(id).await, line, "{:?}", site.store.log(None, 12).await);
     eprintln!("{line}: equal {} ms after the command returned", took.as_millis());
 }
 

@@ -124,6 +124,7 @@ impl World {
             started: self.clock.now(),
             observes_only: false,
             silent_daemon: None,
+            as_written: None,
         })))
     }
 
@@ -199,7 +200,7 @@ impl World {
 
     /// The history of a container: `field from→to cause`, oldest first.
     pub async fn story(&self, id: &ContainerId) -> Vec<String> {
-        let log = self.store.log(10_000).await.unwrap();
+        let log = self.store.log(None, 10_000).await.unwrap();
         log.iter()
             .filter(|line| line.recorded.container_id.as_ref() == Some(id))
             .map(|line| {

@@ -51,7 +51,7 @@ command!(
     GetStatus("status", Reads) -> Status {}
 );
 command!(
-    /// Holds every row against a fresh inspect.
+    /// Holds every row against a fresh inspect; without a daemon, every row as it was last written.
     Verify("verify", NeedsEngine) -> Verification {}
 );
 command!(
@@ -88,7 +88,7 @@ command!(
     }
 );
 command!(
-    /// The latest lines of the event log, oldest first.
+    /// The latest lines of the event log of the engine that answers, or answered last, oldest first.
     Events("events", Reads) -> Vec<LogEntry> {
         /// At most so many; 0 means 200.
         limit: u32,

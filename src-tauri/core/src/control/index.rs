@@ -58,7 +58,8 @@ impl Answers<History> for Control {
 impl Answers<Events> for Control {
     async fn answer(&self, asked: Events) -> Result<Vec<LogEntry>, ApiError> {
         let limit = if asked.limit == 0 { EVENTS } else { asked.limit };
-        let lines = self.parts.store.log(limit).await?;
+        let engine = self.engine_shown().await?;
+        let lines = self.parts.store.log(engine.as_ref(), limit).await?;
         Ok(lines.into_iter().map(|line| present::log_entry(&line.recorded, line.workload_name)).collect())
     }
 }

@@ -11,6 +11,7 @@ pub mod commands;
 mod doctor;
 mod index;
 mod keep;
+pub mod meant;
 mod present;
 pub mod protocol;
 pub mod server;
@@ -40,6 +41,7 @@ use commands::Command;
 pub(crate) use keep::backup;
 use protocol::{Announcements, Desk};
 use shapes::{Announcement, ApiError, ErrorCode, Patch};
+pub use verify::AsWritten;
 
 /// Answers commands in the process that holds the core. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +63,8 @@ pub struct ControlParts {
     pub observes_only: bool,
     /// The daemon that holds the folder and does not answer, where this process observes in its place.
     pub silent_daemon: Option<SilentDaemon>,
+    /// The index as it was before this process looked, where it only observes.
+    pub as_written: Option<AsWritten>,
 }
 
 /// How one command is answered.

@@ -62,8 +62,9 @@ pub struct Verdict {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct Status {
     pub version: String,
-    pub pid: u32,
-    pub uptime_s: u64,
+    /// The daemon's; `null`, as its uptime, where none answers and a command only looks in its place.
+    pub pid: Option<u32>,
+    pub uptime_s: Option<u64>,
     pub engine: EngineStatus,
     pub index: IndexStatus,
     pub database: DatabaseStatus,

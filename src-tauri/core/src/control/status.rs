@@ -33,11 +33,12 @@ impl Control {
     pub(super) async fn status(&self) -> Result<Status, ApiError> {
         let pulse = self.parts.index.pulse();
         let now = self.parts.clock.now();
-        let uptime = now.duration_since(self.parts.started).as_secs();
+        let uptime = u64::try_from(now.duration_since(self.parts.started).as_secs()).unwrap_or(0);
+        let keeps = !self.parts.observes_only;
         Ok(Status {
             version: crate::VERSION.to_owned(),
-            pid: std::process::id(),
-            uptime_s: u64::try_from(uptime).unwrap_or(0),
+            pid: keeps.then(std::process::id),
+            uptime_s: keeps.then_some(uptime),
             engine: self.engine_status(&pulse),
             index: self.index_status(&pulse).await?,
             database: self.database_status(&pulse),

@@ -1,4 +1,7 @@
 //! `verify`: every row held against a fresh inspect. It mends nothing.
+//!
+//! The rows are the daemon's. A process that only observes has made a pass of its own in memory: what it would hold
+//! against the engine is the engine. It takes the rows as they were written before it looked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
@@ -7,12 +10,13 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::commands::Verify;
-use super::shapes::{ApiError, Difference, Verification};
+use super::shapes::{ApiError, Difference, ErrorCode, Verification};
 use super::{Answers, Control};
 use crate::docker::EngineError;
 use crate::rules::container::{Observed, State};
-use crate::rules::ids::ContainerId;
+use crate::rules::ids::{ContainerId, EngineId};
 use crate::rules::row::{Facts, Row};
+use crate::store::{Store, StoreError};
 
 /// Inspects at once.
 const AT_ONCE: usize = 8;
@@ -54,6 +58,32 @@ impl Answers<Verify> for Control {
     }
 }
 
+/// The rows of every engine whose index was ever written, as they were at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct AsWritten {
+    rows: BTreeMap<EngineId, Vec<Row>>,
+}
+
+impl AsWritten {
+    pub async fn of(store: &Store) -> Result<Self, StoreError> {
+        let mut rows = BTreeMap::new();
+        for engine in store.engines().await? {
+            let of_engine = store.containers(Some(&engine.id)).await?;
+            rows.insert(engine.id, of_engine);
+        }
+        Ok(Self { rows })
+    }
+
+    /// Where nothing was ever written there is nothing that could be equal.
+    fn of_engine(&self, engine: Option<&EngineId>) -> Result<Vec<Row>, ApiError> {
+        let written = engine.and_then(|engine| self.rows.get(engine)).cloned();
+        written.ok_or_else(|| {
+            let message = "no index of this engine has been written yet, so there is nothing to verify; a daemon writes and keeps one (start it with: tinyforge serve)";
+            ApiError::new(ErrorCode::NotFound, message)
+        })
+    }
+}
+
 /// What one look at some containers left open, by container.
 #[derive(Default)]
 struct Look {
@@ -66,7 +96,10 @@ type Suspects = BTreeMap<ContainerId, Vec<Difference>>;
 
 impl Control {
     async fn rows_by_container(&self) -> Result<BTreeMap<ContainerId, Row>, ApiError> {
-        let (_, rows) = self.rows_and_revision().await?;
+        let rows = match &self.parts.as_written {
+            Some(written) => written.of_engine(self.engine_shown().await?.as_ref())?,
+            None => self.rows_and_revision().await?.1,
+        };
         Ok(rows.into_iter().filter_map(|row| Some((row.container_id.clone()?, row))).collect())
     }
 

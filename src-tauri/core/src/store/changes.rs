@@ -111,11 +111,11 @@ pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql
     Ok(())
 }
 
-/// The latest lines, oldest first.
-pub(super) fn latest(db: &Connection, limit: u32) -> Sql<Vec<LogLine>> {
+/// The latest lines of one engine, and of what no engine has taken over yet; without an engine, of all. Oldest first.
+pub(super) fn latest(db: &Connection, engine: Option<&EngineId>, limit: u32) -> Sql<Vec<LogLine>> {
     let mut lines: Vec<LogLine> = db
-        .prepare_cached(select!("ORDER BY c.seq DESC LIMIT ?1"))?
-        .query_map([limit], read)?
+        .prepare_cached(select!("WHERE ?1 IS NULL OR c.engine_id IN (?1, '') ORDER BY c.seq DESC LIMIT ?2"))?
+        .query_map(params![engine.map(EngineId::as_str), limit], read)?
         .collect::<Sql<_>>()?;
     lines.reverse();
     Ok(lines)

@@ -339,10 +339,11 @@ impl Store {
         self.executor().read(READ, |db| engines::all(db).during(READ)).await
     }
 
-    /// The latest lines of the history, oldest first.
-    pub async fn log(&self, limit: u32) -> Result<Vec<LogLine>, StoreError> {
+    /// The latest lines of one engine's history, or of every engine's, oldest first.
+    pub async fn log(&self, engine: Option<&EngineId>, limit: u32) -> Result<Vec<LogLine>, StoreError> {
         const READ: &str = "reading the history";
-        self.executor().read(READ, move |db| changes::latest(db, limit).during(READ)).await
+        let engine = engine.cloned();
+        self.executor().read(READ, move |db| changes::latest(db, engine.as_ref(), limit).during(READ)).await
     }
 
     /// A container's history, by its name, its id, or the beginning of its id; also of one that is gone. With an

@@ -229,7 +229,7 @@ export type ErrorCode =
 /**  A fault of ours. */
 "internal";
 
-/**  The latest lines of the event log, oldest first. */
+/**  The latest lines of the event log of the engine that answers, or answered last, oldest first. */
 export type Events = {
 	/**  At most so many; 0 means 200. */
 	limit?: number,
@@ -427,8 +427,9 @@ export type State = "created" | "running" | "paused" | "restarting" | "removing"
 
 export type Status = {
 	version: string,
-	pid: number,
-	uptime_s: number,
+	/**  The daemon's; `null`, as its uptime, where none answers and a command only looks in its place. */
+	pid: number | null,
+	uptime_s: number | null,
 	engine: EngineStatus,
 	index: IndexStatus,
 	database: DatabaseStatus,

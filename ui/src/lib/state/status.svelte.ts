@@ -63,7 +63,7 @@ export class System {
 
   is(status: Status, now: number): void {
     this.#status = status;
-    this.#startedAt = now - status.uptime_s * 1000;
+    this.#startedAt = status.uptime_s === null ? null : now - status.uptime_s * 1000;
     const age = status.index.age_ms;
     if (age !== null) this.#verifiedAt = now - age;
     else if (status.index.verified_at !== null) this.#verifiedAt = Date.parse(status.index.verified_at);

@@ -15,6 +15,9 @@ use crate::rules::ids::ContainerId;
 /// The same life at every start of the demo.
 const SEED: u64 = 7;
 
+/// How the name of the folder begins in which a demo's socket is.
+const FOLDER: &str = "tinyforge-demo-engine-";
+
 /// The demo as the core takes it: an engine that goes on by itself, until this is dropped.
 ///
 /// Where there are Unix sockets it is served at one, in a folder of its own, and the door to it is the ordinary one:
@@ -40,6 +43,12 @@ impl Demo {
         }
         #[cfg(not(unix))]
         Ok(Self { door: Arc::new(engine), life: tokio::spawn(life.go_on()) })
+    }
+
+    /// Whether what is reached there is a demo.
+    #[must_use]
+    pub fn is_at(endpoint: &str) -> bool {
+        endpoint == super::FAKE_ENDPOINT || endpoint.contains(FOLDER)
     }
 
     #[must_use]
@@ -75,7 +84,7 @@ mod socket {
     pub(super) fn open(engine: FakeEngine) -> Result<(SharedEngine, Socket), EngineError> {
         let unusable =
             |error: io::Error| EngineError::Endpoint(format!("the demo's socket cannot be made: {error}"));
-        let folder = tempfile::Builder::new().prefix("tinyforge-demo-engine-").tempdir().map_err(unusable)?;
+        let folder = tempfile::Builder::new().prefix(super::FOLDER).tempdir().map_err(unusable)?;
         let served =
             Served::start(engine, &folder.path().join("docker.sock"), Idiom::Api147).map_err(unusable)?;
         let door = Arc::new(DockerEngine::new(&served.endpoint())?);
