@@ -59,6 +59,9 @@ fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits
     }
     let database = status(&sandbox)["database"].clone();
     assert_eq!(database["ok"], false, "that nothing is written meanwhile is said: {database}");
+    let findings = sandbox.run(&["doctor", "--json"]).exits(1).json();
+    let finding = findings.as_array().unwrap().iter().find(|finding| finding["part"] == "database").unwrap();
+    assert!(finding["cure"].as_str().unwrap().contains("has tinyforge.db open"), "{finding}");
     let renames = churn.end();
     assert!(renames >= LOCKED.as_secs() * u64::from(EVENTS_PER_SECOND) * 9 / 10, "{renames} renames");
     other.execute_batch("ROLLBACK").unwrap();
