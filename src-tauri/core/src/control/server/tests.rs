@@ -388,6 +388,16 @@ async fn a_daemon_that_is_gone_under_a_call_is_said_so_then_and_ever_after() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_long_for_a_frame_is_a_failure_and_not_a_silence() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let error = within(client.call(setting("endless"))).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Internal);
+    assert!(error.message.contains("ask for less"), "{error}");
+    assert_eq!(client.call(setting("after")).await.unwrap(), vec![value("after")]);
+}
+
+#[tokio::test]
 async fn a_face_cannot_tell_this_process_from_another() {
     let daemon = Daemon::start().await;
     let faces = [Face::Remote(daemon.client().await), Face::Local(Arc::clone(&daemon.desk) as Arc<dyn Desk>)];
@@ -461,6 +471,7 @@ impl Desk for TestDesk {
             "settings" if args["key"] == "nonsense" => {
                 Err(ApiError::new(ErrorCode::NotFound, "no nonsense here"))
             }
+            "settings" if args["key"] == "endless" => Ok("x".repeat(LONGEST_ANSWER).into()),
             "settings" => Ok(serde_json::json!([value(args["key"].as_str().unwrap_or_default())])),
             "verify" => {
                 let _waits = Waits::on(&self.waiting);
