@@ -11,6 +11,27 @@ use super::ground::{Churn, HEALED, ends_in_order, is_equal, is_intact, status, w
 const LOCKED: Duration = Duration::from_secs(60);
 const EVENTS_PER_SECOND: u32 = 50;
 
+/// What the daemon gives its last writes, and what a busy machine takes to end a process.
+const STOPPED: Duration = Duration::from_secs(5 + 3);
+
+#[test]
+fn a_daemon_starts_and_stops_although_another_program_holds_the_databases_lock() {
+    let _machine = beside();
+    let sandbox = Sandbox::new();
+    ends_in_order(&mut sandbox.serve(&[]));
+    let other = rusqlite::Connection::open(sandbox.home().join("tinyforge.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut daemon = sandbox.serve(&[]);
+    status(&sandbox);
+    let asked = Instant::now();
+    ends_in_order(&mut daemon);
+    assert!(asked.elapsed() < STOPPED, "it stopped after {:?}", asked.elapsed());
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    ends_in_order(&mut sandbox.serve(&[]));
+    is_intact(&sandbox.home());
+}
+
 #[test]
 fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits() {
     let _machine = beside();
@@ -38,6 +59,9 @@ fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits
     }
     let database = status(&sandbox)["database"].clone();
     assert_eq!(database["ok"], false, "that nothing is written meanwhile is said: {database}");
+    let findings = sandbox.run(&["doctor", "--json"]).exits(1).json();
+    let finding = findings.as_array().unwrap().iter().find(|finding| finding["part"] == "database").unwrap();
+    assert!(finding["cure"].as_str().unwrap().contains("has tinyforge.db open"), "{finding}");
     let renames = churn.end();
     assert!(renames >= LOCKED.as_secs() * u64::from(EVENTS_PER_SECOND) * 9 / 10, "{renames} renames");
     other.execute_batch("ROLLBACK").unwrap();

@@ -81,7 +81,8 @@ async fn a_commit_that_waits_is_told_until_it_is_through() {
     assert_eq!(world.pulse().store_trouble, None, "a second is no trouble");
     world.wait(Duration::from_secs(4)).await;
     let trouble = world.pulse().store_trouble.expect("five seconds are");
-    assert!(trouble.contains("lock"), "{trouble}");
+    assert!(trouble.text.contains("lock"), "{trouble:?}");
+    assert!(trouble.cure.contains("Close whatever has tinyforge.db open"), "{trouble:?}");
     hold.send(false).unwrap();
     world.equal_within(Duration::from_secs(1)).await;
     assert_eq!(world.pulse().store_trouble, None);

@@ -1,10 +1,12 @@
 //! The whole program on the fake engine over the wire, in every idiom.
 
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
 use harness::wire::OnTheWire;
+use rustix::process::Signal;
 use serde_json::Value;
 use tinyforge_core::docker::fake::served::Idiom;
 use tinyforge_core::docker::fake::{RestartPolicy, Spec, Weather};
@@ -14,14 +16,14 @@ use tinyforge_core::rules::container::Health;
 struct Watched {
     wire: OnTheWire,
     sandbox: Sandbox,
-    _daemon: Running,
+    daemon: Running,
 }
 
 impl Watched {
     fn begin(wire: OnTheWire) -> Self {
         let sandbox = Sandbox::facing(&wire.served.host());
         let daemon = sandbox.serve(&[]);
-        Self { wire, sandbox, _daemon: daemon }
+        Self { wire, sandbox, daemon }
     }
 
     fn rows(&self) -> Vec<Value> {
@@ -190,4 +192,27 @@ fn a_program_that_is_not_let_in_says_so() {
         }
         assert!(Instant::now() < deadline, "{said}");
     }
+}
+
+/// The freeze comes after the hello, while the answer is being made.
+#[test]
+fn a_daemon_that_freezes_under_a_reading_command_is_done_without() {
+    let watched = Watched::begin(OnTheWire::new(5, Idiom::ALL[0]));
+    let engine = &watched.wire.engine;
+    let web = engine.run(Spec::named("web")).unwrap();
+    watched.until_it_says("web", "running");
+    watched.until_equal();
+    let looks = || engine.calls().inspects_of(&web);
+    let before = looks();
+    engine.hang_inspects_of(&web);
+    let asking =
+        watched.sandbox.command(&["verify"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    watched.until("the daemon is at it", || looks() > before);
+    watched.daemon.signal(Signal::STOP);
+    engine.unhang_inspects_of(&web);
+    let began = Instant::now();
+    let ran = asking.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && told.contains("This is seen without it"), "{ran:?}");
+    assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
 }

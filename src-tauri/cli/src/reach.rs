@@ -98,8 +98,21 @@ impl Reached {
         }
     }
 
-    pub async fn call<C: Command>(&self, command: C) -> Result<C::Answer, ApiError> {
-        self.face.call(command).await
+    /// Where the daemon is lost under a command that reads, it is done without, as if it had not answered from the
+    /// beginning.
+    pub async fn call<C: Command>(&mut self, command: C) -> Result<C::Answer, ApiError> {
+        match self.face.call(command.clone()).await {
+            Err(lost) if self.may_be_done_without::<C>(&lost) => {
+                *self = Self::by(C::NATURE).await?;
+                self.face.call(command).await
+            }
+            answer => answer,
+        }
+    }
+
+    fn may_be_done_without<C: Command>(&self, lost: &ApiError) -> bool {
+        let daemon = matches!(self.who, Who::Daemon(_));
+        daemon && lost.code == ErrorCode::DaemonGone && C::NATURE != Nature::Acts
     }
 
     /// Gives the data folder back, if this process took it.

@@ -120,7 +120,7 @@ async fn ask(asked: Asked) -> Result<Outcome, Failure> {
 
 async fn status(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
-    let reached = Reached::on_the_engine(Nature::Reads).await?;
+    let mut reached = Reached::on_the_engine(Nature::Reads).await?;
     let status = reached.call(command::GetStatus {}).await?;
     print(&output, &status, |view| render::status(&status, reached.host(), view))?;
     render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));
@@ -186,7 +186,7 @@ async fn events(args: args::Events) -> Result<Outcome, Failure> {
 
 /// Subscribes, then asks for the latest, then prints what is newer than that: nothing is missed and nothing is twice.
 async fn follow(output: &Output) -> Result<Outcome, Failure> {
-    let reached = Reached::on_the_engine(Nature::Reads).await?;
+    let mut reached = Reached::on_the_engine(Nature::Reads).await?;
     let mut announcements = reached.face.subscribe().await?;
     let mut last = print_newer(output, reached.call(command::Events { limit: LATEST }).await?, None)?;
     while !output.is_closed() {
@@ -304,7 +304,7 @@ async fn asked_of_the_engine<C: Command>(command: C) -> Result<C::Answer, ApiErr
     answered(Reached::on_the_engine(C::NATURE).await?, command).await
 }
 
-async fn answered<C: Command>(reached: Reached, command: C) -> Result<C::Answer, ApiError> {
+async fn answered<C: Command>(mut reached: Reached, command: C) -> Result<C::Answer, ApiError> {
     let answer = reached.call(command).await;
     reached.leave().await;
     answer
@@ -312,7 +312,7 @@ async fn answered<C: Command>(reached: Reached, command: C) -> Result<C::Answer,
 
 /// The answer, and on standard error how old it is where the engine does not confirm it.
 async fn asked_with_age<C: Command>(command: C) -> Result<C::Answer, ApiError> {
-    let reached = Reached::on_the_engine(C::NATURE).await?;
+    let mut reached = Reached::on_the_engine(C::NATURE).await?;
     let answer = reached.call(command).await?;
     let status = reached.call(command::GetStatus {}).await?;
     render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));

@@ -26,8 +26,13 @@ use crate::store::{Happening, Store, StoreError};
 /// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
 /// not hang the command.
 const FIRST_PASS: Duration = Duration::from_secs(15);
-/// How long the last commit may wait for a lock that another program holds.
+/// How long what is written last may wait, all of it together, for a lock that another program holds: the line of the
+/// event log and what of the index lived in memory. Longer than a slow disk needs, shorter than a service manager waits
+/// before it kills.
 const LAST_COMMIT: Duration = Duration::from_secs(5);
+/// How long the start waits to see its line in the event log written. Beyond that the line stays with the writer, before
+/// every later one.
+const FIRST_NOTE: Duration = Duration::from_millis(500);
 /// Between two attempts to get the folder's lock.
 const LOCK_RETRY: Duration = Duration::from_millis(50);
 
@@ -90,7 +95,11 @@ impl App {
                 return Err(error);
             }
         }
-        note(&app.core.store, daemon_happening("daemon_started", "the daemon has started", started)).await;
+        let noted =
+            note(&app.core.store, daemon_happening("daemon_started", "the daemon has started", started));
+        if tokio::time::timeout(FIRST_NOTE, noted).await.is_err() {
+            tracing::warn!("the database is locked by another program: the start is noted when it lets go");
+        }
         Ok(app)
     }
 
@@ -164,20 +173,23 @@ impl App {
 
     /// Stops everything in the reverse order of its start; what lived in memory is written.
     pub async fn stop(self) {
+        let mut last_note = None;
         if let Some(server) = self.server {
             server.stop().await;
             let now = self.control.clock().now();
-            note(
-                &self.core.store,
-                daemon_happening("daemon_stopped", "the daemon has stopped in order", now),
-            )
-            .await;
+            last_note = Some(daemon_happening("daemon_stopped", "the daemon has stopped in order", now));
         }
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
         }
         self.core.follower.abort();
-        if tokio::time::timeout(LAST_COMMIT, self.core.index.stop()).await.is_err() {
+        let written = async {
+            if let Some(happening) = last_note {
+                note(&self.core.store, happening).await;
+            }
+            self.core.index.stop().await;
+        };
+        if tokio::time::timeout(LAST_COMMIT, written).await.is_err() {
             tracing::warn!("the database is locked by another program: what lived in memory is not written");
         }
         drop(self.core.demo);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::commands::Command;
+use super::commands::{Command, Nature};
 use super::protocol::{
     self, Announcements, Desk, FrameError, FromDaemon, FromFace, Hello, LONGEST_ANSWER, Lines,
 };
@@ -23,6 +24,10 @@ use crate::home::Home;
 
 /// How long a daemon may take to say hello. A healthy one takes a millisecond; a frozen one accepts and never speaks.
 pub const HELLO_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a call that only reads stays unanswered before the daemon is asked for a sign of life. Most answers take
+/// milliseconds; a verification of many containers may take a minute and is waited for while the daemon lives.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// What a window or the command line talks to: this process, or a daemon in another. It cannot tell.
 #[derive(Clone)]
@@ -157,8 +162,49 @@ impl Client {
     }
 
     /// Dropping the future tells the daemon that the answer is no longer wanted; what acts goes on to its end.
+    ///
+    /// A daemon that freezes under a call that reads is an error: the caller can do without it. One that acts is waited
+    /// for as long as the daemon is there, for nobody else can say how the act ended.
     pub async fn call<C: Command>(&self, command: C) -> Result<C::Answer, ApiError> {
-        read_answer::<C>(self.ask(C::NAME, written(&command)?).await?)
+        let asked = self.ask(C::NAME, written(&command)?);
+        let answer = match C::NATURE {
+            Nature::Acts => asked.await,
+            Nature::Reads | Nature::NeedsEngine => self.while_it_lives(asked).await,
+        };
+        read_answer::<C>(answer?)
+    }
+
+    async fn while_it_lives<T>(
+        &self,
+        asked: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let mut asked = pin!(asked);
+        loop {
+            if let Ok(answer) = timeout(SILENCE, &mut asked).await {
+                return answer;
+            }
+            tokio::select! {
+                biased;
+                answer = &mut asked => return answer,
+                alive = self.sign_of_life() => alive?,
+            }
+        }
+    }
+
+    /// A hello over another connection. A daemon that turns us away lives.
+    async fn sign_of_life(&self) -> Result<(), ApiError> {
+        let path = &self.line.socket;
+        match socket::connect(path).await {
+            Ok(connection) => match greet(path, connection, HELLO_DEADLINE).await {
+                Err(error) if error.code == ErrorCode::DaemonGone => Err(error),
+                Ok(_) | Err(_) => Ok(()),
+            },
+            Err(error) if socket::means_crowd(&error) => {
+                Err(gone("it lets nobody in any more; it may be frozen"))
+            }
+            // One that stops listens no more, and still answers what acts; the connection's end is the call's.
+            Err(_) => Ok(()),
+        }
     }
 
     async fn ask(&self, command: &str, args: Value) -> Result<Value, ApiError> {
@@ -186,7 +232,8 @@ impl Client {
         let (mut lines, mut write, _) = greet(path, connection, HELLO_DEADLINE).await?;
         let frame = protocol::encode(&FromFace::Subscribe { id: 0 })?;
         write.write_all(&frame).await.map_err(|error| gone(&error.to_string()))?;
-        match next(&mut lines).await? {
+        let confirmed = timeout(HELLO_DEADLINE, next(&mut lines)).await;
+        match confirmed.map_err(|_| gone("it does not confirm the subscription; it may be frozen"))?? {
             FromDaemon::Subscribed { .. } => {}
             FromDaemon::Failed { error, .. } => return Err(error),
             other @ (FromDaemon::Hello(_) | FromDaemon::Answer { .. } | FromDaemon::Announced(_)) => {

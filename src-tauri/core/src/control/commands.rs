@@ -25,7 +25,7 @@ pub enum Nature {
     Acts,
 }
 
-pub trait Command: Serialize + DeserializeOwned + Send + 'static {
+pub trait Command: Clone + Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
     const NATURE: Nature;
     type Answer: Serialize + DeserializeOwned + Send + 'static;

@@ -1,6 +1,8 @@
 //! `doctor`: each part, its state, and the cure.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::client::SilentDaemon;
 use super::commands::Doctor;
@@ -9,20 +11,20 @@ use super::words::{bytes, count, span};
 use super::{Answers, Control};
 use crate::jobs::JobStatus;
 use crate::reconcile::Pulse;
-
-/// An index that was verified longer ago than this, with the engine there, is worth a look: three passes were missed.
-const OLD_MS: u64 = 100_000;
-/// How long a change that came without an event is worth a warning. It was found and mended; one of last week says
-/// nothing about the engine of today.
-const RECENT: SignedDuration = SignedDuration::from_hours(1);
+use crate::rules::attention::{self, Attention, IndexFacts};
 
 impl Answers<Doctor> for Control {
     async fn answer(&self, _: Doctor) -> Result<Vec<Finding>, ApiError> {
         let status = self.status().await?;
         let pulse = self.parts.index.pulse();
         let now = self.parts.clock.now();
+        let pass_interval = self.parts.store.typed_settings().await?.pass_interval;
         let mut findings: Vec<Finding> = self.parts.silent_daemon.as_ref().map(silent).into_iter().collect();
-        findings.extend([engine(&status), index(&status, &pulse, now), database(&status)]);
+        findings.extend([
+            engine(&status),
+            index(&status, &pulse, pass_interval, now),
+            database(&status, &pulse),
+        ]);
         findings.push(self.integrity().await);
         findings.push(self.backups(now).await);
         if !self.parts.observes_only {
@@ -59,53 +61,58 @@ fn engine(status: &Status) -> Finding {
     finding("engine", state, text, engine.cure.as_deref())
 }
 
-fn index(status: &Status, pulse: &Pulse, now: Timestamp) -> Finding {
+fn index(status: &Status, pulse: &Pulse, pass_interval: Duration, now: Timestamp) -> Finding {
     let index = &status.index;
-    let Some(age) = index.age_ms else {
-        let cure = "It is made by the first pass over an engine that answers.";
-        return finding("index", PartState::Warn, "it was never verified".into(), Some(cure));
+    let facts = IndexFacts {
+        age: index.age_ms.map(Duration::from_millis),
+        pass_interval,
+        engine_answers: status.engine.state == EngineState::Connected,
+        stuck: pulse.stuck,
+        surprised: pulse.last_divergence.map(|last| since(last, now)),
     };
-    let said = format!("{}, verified {} ago", count(index.containers, "container"), span(age / 1000));
-    if pulse.stuck > 0 {
-        let text = format!("{said}; {} cannot be inspected and stand as last known", pulse.stuck);
-        return finding(
-            "index",
-            PartState::Warn,
-            text,
-            Some("Look at the engine's log: an inspect of these hangs or fails."),
-        );
-    }
-    let said = match pulse.last_divergence {
-        None => said,
+    let said = match facts.age {
+        None => "it was never verified".to_owned(),
+        Some(age) => {
+            format!("{}, verified {} ago", count(index.containers, "container"), span(age.as_secs()))
+        }
+    };
+    let surprises = || match pulse.last_divergence {
+        None => said.clone(),
         Some(last) => {
             let came = count(pulse.divergences, "change");
-            let text =
-                format!("{said}; {came} came without an event since the start, the last {}", ago(last, now));
-            if now.duration_since(last) < RECENT {
-                let cure = "Nothing is lost: a pass found it. An engine under heavy load drops events.";
-                return finding("index", PartState::Warn, text, Some(cure));
-            }
-            text
+            format!("{said}; {came} came without an event since the start, the last {}", ago(last, now))
         }
     };
-    if age > OLD_MS && status.engine.state == EngineState::Connected {
-        let cure = "Look at the daemon's log: its passes do not get through.";
-        return finding("index", PartState::Warn, said, Some(cure));
-    }
-    finding("index", PartState::Ok, said, None)
+    let attention = attention::to_index(&facts);
+    let (text, cure) = match attention {
+        None => (surprises(), None),
+        Some(Attention::NeverVerified) => {
+            (said, Some("It is made by the first pass over an engine that answers."))
+        }
+        Some(Attention::Stuck) => (
+            format!("{said}; {} cannot be inspected or written and stand as last known", pulse.stuck),
+            Some("Look at the daemon's log: an inspect of these hangs or fails, or what it says is refused."),
+        ),
+        Some(Attention::Surprised) => {
+            (surprises(), Some("Nothing is lost: a pass found it. An engine under heavy load drops events."))
+        }
+        Some(Attention::Overdue) => {
+            (surprises(), Some("Look at the daemon's log: its passes do not get through."))
+        }
+    };
+    let state = if attention.is_none() { PartState::Ok } else { PartState::Warn };
+    finding("index", state, text, cure)
 }
 
-fn database(status: &Status) -> Finding {
+fn database(status: &Status, pulse: &Pulse) -> Finding {
     let database = &status.database;
+    if let Some(trouble) = &pulse.store_trouble {
+        return finding("database", PartState::Fail, trouble.text.clone(), Some(trouble.cure));
+    }
     let said = format!("{}, {}, schema {}", database.path, bytes(database.bytes), database.schema_version);
-    match (&database.note, database.ok) {
-        (Some(note), true) => finding("database", PartState::Warn, format!("{said}; {note}"), None),
-        (Some(note), false) => {
-            let cure = "Free some space and check the folder's permissions; what could not be written is tried again.";
-            finding("database", PartState::Fail, note.clone(), Some(cure))
-        }
-        (None, true) => finding("database", PartState::Ok, said, None),
-        (None, false) => finding("database", PartState::Fail, said, Some("Look at the daemon's log.")),
+    match &database.note {
+        Some(note) => finding("database", PartState::Warn, format!("{said}; {note}"), None),
+        None => finding("database", PartState::Ok, said, None),
     }
 }
 
@@ -130,7 +137,12 @@ fn job(name: &str, job: &JobStatus, now: Timestamp) -> Finding {
 }
 
 fn ago(then: Timestamp, now: Timestamp) -> String {
-    format!("{} ago", span(u64::try_from(now.duration_since(then).as_secs()).unwrap_or(0)))
+    format!("{} ago", span(since(then, now).as_secs()))
+}
+
+/// Nothing, where the clock was set back.
+fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
 impl Control {

@@ -379,17 +379,39 @@ struct Outbox {
 impl Outbox {
     /// A face that is gone hears nothing, which is no error of ours.
     async fn send(&self, frame: &FromDaemon) {
-        match protocol::encode(frame) {
-            Ok(line) if line.len() <= LONGEST_ANSWER => {
-                let _ = self.sender.send(line).await;
-            }
-            Ok(line) => tracing::error!(bytes = line.len(), "an answer is too long for a frame"),
-            Err(error) => tracing::error!(%error, "an answer could not be written"),
+        let line = line_of(frame).or_else(|error| {
+            tracing::error!(%error, "an answer could not be sent");
+            // Whoever waits for it must not wait for ever.
+            line_of(&FromDaemon::Failed { id: asked_by(frame), error })
+        });
+        if let Ok(line) = line {
+            let _ = self.sender.send(line).await;
         }
     }
 
     async fn fail(&self, id: Option<u64>, error: ApiError) {
         self.send(&FromDaemon::Failed { id, error }).await;
+    }
+}
+
+fn line_of(frame: &FromDaemon) -> Result<Vec<u8>, ApiError> {
+    let line = protocol::encode(frame)?;
+    if line.len() <= LONGEST_ANSWER {
+        return Ok(line);
+    }
+    let message = format!(
+        "the answer has {} bytes, and a face is sent {LONGEST_ANSWER} at most; ask for less at once",
+        line.len()
+    );
+    Err(ApiError::new(ErrorCode::Internal, message))
+}
+
+/// The id of the frame that this one answers.
+fn asked_by(frame: &FromDaemon) -> Option<u64> {
+    match frame {
+        FromDaemon::Answer { id, .. } | FromDaemon::Subscribed { id } => Some(*id),
+        FromDaemon::Failed { id, .. } => *id,
+        FromDaemon::Hello(_) | FromDaemon::Announced(_) => None,
     }
 }
 

@@ -94,7 +94,7 @@ impl Control {
             bytes: store.bytes(),
             schema_version: store.schema_version(),
             ok: pulse.store_trouble.is_none(),
-            note: pulse.store_trouble.clone().or(found),
+            note: pulse.store_trouble.as_ref().map(|trouble| trouble.text.clone()).or(found),
         }
     }
 }

@@ -333,13 +333,13 @@ pub(super) const ACTIONS: [&str; 13] = [
     "health_status",
 ];
 
-/// An event's action in ours. Podman says `remove` for `destroy` and `died` for `die`; a health check's result
-/// follows a colon, or stands among the attributes.
 /// A start that fails tells nothing of the container, but its network was connected and disconnected again.
 pub(super) const NETWORK_ACTIONS: [&str; 2] = ["connect", "disconnect"];
 /// The attribute of a network's event that names the container.
 pub(super) const NETWORK_CONTAINER: &str = "container";
 
+/// An event's action in ours. Podman says `remove` for `destroy` and `died` for `die`; a health check's result
+/// follows a colon, or stands among the attributes.
 pub(super) fn action(word: &str, attributes: &Labels) -> Action {
     match word {
         "create" => Action::Create,

@@ -46,7 +46,7 @@ use crate::rules::ids::ContainerId;
 use crate::store::Store;
 
 pub use own::{OwnActs, UnderWay};
-pub use pulse::{Link, Pulse};
+pub use pulse::{Link, Pulse, Trouble};
 
 /// How often things are done that no event asks for.
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,13 @@ pub enum Link {
     Away(EngineError),
 }
 
+/// What keeps the index from being written, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    pub text: String,
+    pub cure: &'static str,
+}
+
 /// A snapshot; the loop sends a new one whenever something of it changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pulse {
@@ -39,7 +46,7 @@ pub struct Pulse {
     /// Containers whose inspect keeps failing; their rows stand as last known.
     pub stuck: u64,
     /// Why the index cannot be written, while it cannot.
-    pub store_trouble: Option<String>,
+    pub store_trouble: Option<Trouble>,
 }
 
 impl Pulse {

@@ -2,6 +2,7 @@
 //!
 //! Facts and `now` come in, a decision goes out. Everything here is tested by tables.
 
+pub mod attention;
 pub mod cause;
 pub mod container;
 pub mod diff;

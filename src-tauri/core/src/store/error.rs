@@ -73,6 +73,45 @@ pub enum StoreError {
 pub(super) type Sql<T> = Result<T, rusqlite::Error>;
 
 impl StoreError {
+    /// What somebody can do about an index that could not be written. It is tried again in any case.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            Self::Locked(_) | Self::Busy { .. } => {
+                "Close whatever has tinyforge.db open; what could not be written is tried again."
+            }
+            Self::DiskFull { .. } => "Free some space; what could not be written is tried again.",
+            Self::ReadOnly { .. } => {
+                "Check the owner and the permissions of the data folder, and that its file system is not mounted \
+                 read-only; what could not be written is tried again."
+            }
+            Self::Io { .. } | Self::Folder { .. } => {
+                "Check the disk, and the owner and the permissions of the data folder; what could not be written is \
+                 tried again."
+            }
+            Self::Damaged { .. } => {
+                "Stop the daemon and start it again: the file is set aside and rebuilt from the last backup and the \
+                 engine."
+            }
+            Self::Closed => "Start the daemon again: it has closed its database.",
+            Self::Newer { .. }
+            | Self::Migration { .. }
+            | Self::SchemaDiffers(_)
+            | Self::Interrupted
+            | Self::NoSuchSetting { .. }
+            | Self::BadSetting { .. }
+            | Self::NoSuchContainer(_)
+            | Self::AmbiguousContainer { .. }
+            | Self::NoSuchBackup(_)
+            | Self::BadBackup { .. }
+            | Self::InMemory(_)
+            | Self::Conflict(_)
+            | Self::Refused { .. } => {
+                "Report what the daemon's log says: this is a fault of the program. It tries again by itself."
+            }
+        }
+    }
+
     pub(super) fn folder(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Folder { what, path, source }

@@ -8,12 +8,13 @@
 //! *Guarantees.* A job that was sent is run, also when its sender no longer waits for the answer. A write is one
 //! `BEGIN IMMEDIATE` transaction: all of it, or nothing. What a write announces is published after its commit, by
 //! the writer, in the order of the commits. A lock that another program holds is waited for; no write is lost to it.
-//! A panic in a job rolls back that job and leaves the writer running.
+//! A panic in a job rolls back that job and leaves the writer running. Once closed, no connection of this executor is
+//! open: the folder's lock is given up after all of them.
 //!
-//! *Caveats.* Closing gives up a write that still waits for another program's lock.
+//! *Caveats.* Closing gives up a write that still waits for another program's lock, and interrupts reads.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -25,10 +26,11 @@ use tokio::sync::{Semaphore, oneshot};
 use super::connection;
 use super::error::{During as _, StoreError, is_busy};
 use super::folder::Lock;
+use super::readers::Readers;
 use crate::events::{Bus, Event};
 
 /// Reads that may run at once. Each idle connection costs some hundred kilobytes; faces ask rarely and briefly.
-const READERS: usize = 3;
+pub(super) const READERS: usize = 3;
 
 /// From when on waiting for another program's lock is worth a line in the log.
 const SAY_AFTER: Duration = Duration::from_secs(2);
@@ -58,13 +60,12 @@ pub(super) struct MemoryExecutor {
 }
 
 pub(super) struct FileExecutor {
-    path: PathBuf,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
     bus: Bus,
-    turns: Semaphore,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    turns: Arc<Semaphore>,
+    readers: Arc<Readers>,
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -79,13 +80,12 @@ impl Executor {
             .spawn(move || run(writer, lock, &queue))
             .map_err(StoreError::folder("starting the writer of", path))?;
         Ok(Self::File(FileExecutor {
-            path: path.to_owned(),
             jobs: Mutex::new(Some(jobs)),
             thread: Mutex::new(Some(thread)),
             closing: Arc::default(),
             bus,
-            turns: Semaphore::new(READERS),
-            idle: Arc::default(),
+            turns: Arc::new(Semaphore::new(READERS)),
+            readers: Arc::new(Readers::of(path)),
         }))
     }
 
@@ -174,32 +174,22 @@ impl FileExecutor {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        let _turn = self.turns.acquire().await.map_err(|_| StoreError::Closed)?;
-        if self.closing.load(Ordering::Relaxed) {
-            return Err(StoreError::Closed);
-        }
-        let path = self.path.clone();
-        let (pool, closing) = (Arc::clone(&self.idle), Arc::clone(&self.closing));
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let readers = Arc::clone(&self.readers);
         let task = tokio::task::spawn_blocking(move || {
-            let kept = guard(&pool).pop();
-            let mut db = match kept {
-                Some(db) => db,
-                None => connection::reader(&path)?,
-            };
-            let answer = at_one_moment(&mut db, during, work);
-            if !closing.load(Ordering::Relaxed) {
-                guard(&pool).push(db);
-            }
-            answer
+            // Given back with the work, also where nobody waits for the answer any more.
+            let _turn = turn;
+            readers.lend(|db| at_one_moment(db, during, work))
         });
         task.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Lets the queued writes finish, closes every connection, then gives up the lock.
+    /// Interrupts the reads, lets the queued writes finish that no other program's lock keeps from it, closes every
+    /// connection, then gives up the lock.
     fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         self.turns.close();
-        guard(&self.idle).clear();
+        self.readers.close();
         guard(&self.jobs).take();
         let Some(thread) = guard(&self.thread).take() else { return };
         if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
@@ -259,7 +249,13 @@ fn begin<'a>(
                     tracing::warn!(during, "another program has locked the database; waiting for it");
                 }
             }
-            Err(error) => return Err(StoreError::sql(during, error)),
+            Err(error) => {
+                if is_busy(&error) {
+                    // We are closing: those behind this one ask once, and wait no more.
+                    db.busy_timeout(Duration::ZERO).during(during)?;
+                }
+                return Err(StoreError::sql(during, error));
+            }
         }
     }
 }
@@ -278,3 +274,7 @@ fn at_one_moment<T>(
 pub(super) fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;

@@ -27,6 +27,7 @@ mod legacy;
 mod migrate;
 mod opening;
 mod past;
+mod readers;
 mod recorded;
 mod rescue;
 mod retired;

@@ -387,6 +387,54 @@ async fn a_daemon_that_is_gone_under_a_call_is_said_so_then_and_ever_after() {
     assert_eq!(within(client.call(Verify {})).await.unwrap_err().code, ErrorCode::DaemonGone);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_freezes_under_a_call_that_reads_is_an_error_and_not_a_wait() {
+    let (home, _temp) = folders();
+    let _daemon = freezing_daemon(&home);
+    let client = Client::connect(&home).await.unwrap().unwrap();
+    let error = within(client.call(Verify {})).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::DaemonGone);
+    assert!(error.message.contains("frozen"), "{error}");
+    let act = client.call(Stop { containers: vec!["a".into()] });
+    assert!(timeout(10 * PATIENCE, act).await.is_err(), "an act's end is waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_daemon_that_dies_under_an_act_ends_the_wait() {
+    let (home, _temp) = folders();
+    let _daemon = false_daemon(&home, vec![FromDaemon::Hello(Hello::ours())]).await;
+    let client = Client::connect(&home).await.unwrap().unwrap();
+    let error = within(client.call(Stop { containers: vec!["a".into()] })).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::DaemonGone);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_reads_is_waited_for_while_the_daemon_gives_signs_of_life() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    assert!(timeout(10 * PATIENCE, client.call(Verify {})).await.is_err(), "it has no other end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_that_is_not_confirmed_is_an_error_and_not_a_wait() {
+    let (home, _temp) = folders();
+    let _daemon = freezing_daemon(&home);
+    let client = Client::connect(&home).await.unwrap().unwrap();
+    let error = within(client.subscribe()).await.err().unwrap();
+    assert_eq!(error.code, ErrorCode::DaemonGone);
+    assert!(error.message.contains("frozen"), "{error}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_a_frame_is_a_failure_and_not_a_silence() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client().await;
+    let error = within(client.call(setting("endless"))).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Internal);
+    assert!(error.message.contains("ask for less"), "{error}");
+    assert_eq!(client.call(setting("after")).await.unwrap(), vec![value("after")]);
+}
+
 #[tokio::test]
 async fn a_face_cannot_tell_this_process_from_another() {
     let daemon = Daemon::start().await;
@@ -461,6 +509,7 @@ impl Desk for TestDesk {
             "settings" if args["key"] == "nonsense" => {
                 Err(ApiError::new(ErrorCode::NotFound, "no nonsense here"))
             }
+            "settings" if args["key"] == "endless" => Ok("x".repeat(LONGEST_ANSWER).into()),
             "settings" => Ok(serde_json::json!([value(args["key"].as_str().unwrap_or_default())])),
             "verify" => {
                 let _waits = Waits::on(&self.waiting);
@@ -589,6 +638,21 @@ async fn false_daemon(home: &Home, script: Vec<FromDaemon>) -> tokio::task::Join
                 return;
             }
         }
+    })
+}
+
+/// Greets the first two faces, keeps them, and does nothing more: whoever comes later waits to be let in.
+fn freezing_daemon(home: &Home) -> tokio::task::JoinHandle<()> {
+    let listener = UnixListener::bind(home.prepare_socket().unwrap()).unwrap();
+    tokio::spawn(async move {
+        let mut kept = vec![];
+        for _ in 0..2 {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let hello = protocol::encode(&FromDaemon::Hello(Hello::ours())).unwrap();
+            connection.write_all(&hello).await.unwrap();
+            kept.push(connection);
+        }
+        std::future::pending().await
     })
 }
 

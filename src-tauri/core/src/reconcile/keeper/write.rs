@@ -1,6 +1,7 @@
 //! From an answer to a commit, and what follows from its outcome.
 
 use super::*;
+use crate::reconcile::Trouble;
 
 impl Keeper {
     /// Plans what was answered and hands it to the store. One commit is under way at a time; what is answered
@@ -191,10 +192,11 @@ impl Keeper {
         let waits =
             self.committing.as_ref().is_some_and(|batch| now.saturating_sub(batch.begun) >= STORE_WAIT);
         if waits && self.pulse.store_trouble.is_none() {
-            self.pulse.store_trouble = Some(
-                "a commit waits for the database: another program holds its lock, or the disk is slow"
+            self.pulse.store_trouble = Some(Trouble {
+                text: "a commit waits for the database: another program holds its lock, or the disk is slow"
                     .to_owned(),
-            );
+                cure: "Close whatever has tinyforge.db open; what waits is written once the database is free.",
+            });
             self.say();
             self.bus.publish(Event::StatusChanged);
         }
@@ -204,7 +206,7 @@ impl Keeper {
     pub(super) fn store_failed(&mut self, error: &StoreError) {
         warn!("the index could not be written: {error}");
         self.reload_at = Some(self.clock.steady() + STORE_RETRY);
-        self.pulse.store_trouble = Some(error.to_string());
+        self.pulse.store_trouble = Some(Trouble { text: error.to_string(), cure: error.cure() });
         self.say();
         self.bus.publish(Event::StatusChanged);
     }
