@@ -213,7 +213,7 @@ it('says beside the title, not in it, that the engine is a simulated one', async
   const fake = new Fake([aContainer('web')]);
   await open(fake);
   expect(screen.queryByText('Demo')).toBeNull();
-  fake.engine('connected', { endpoint: 'fake://world' });
+  fake.engine('connected', { simulated: true });
   await settle();
   expect(screen.getByText('Demo').closest('h1')).toBeNull();
   expect(screen.getByRole('heading', { level: 1 }).textContent).toBe('Containers');

@@ -130,7 +130,7 @@ async fn status(format: Format) -> Result<Outcome, Failure> {
 
 async fn verify(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
-    let reached = Reached::on_the_engine(command::Verify::NATURE).await?;
+    let mut reached = Reached::on_the_engine(command::Verify::NATURE).await?;
     let verification = reached.call(command::Verify {}).await?;
     print(&output, &verification, |view| render::verification(&verification, view))?;
     if !verification.equal && reached.host() == Host::Nobody {

@@ -168,7 +168,7 @@ fn connected() -> Status {
     read(json!({
         "version": "0.1.0", "pid": 4321, "uptime_s": 7400,
         "engine": {
-            "state": "connected", "endpoint": "unix:///var/run/docker.sock", "version": "29.1.0", "api_version": "1.52",
+            "state": "connected", "endpoint": "unix:///var/run/docker.sock", "simulated": false, "version": "29.1.0", "api_version": "1.52",
             "id": "ABCD", "latency_ms": 0.63, "since": "2026-05-10T11:00:00Z", "reason": null, "cure": null
         },
         "index": {
@@ -185,7 +185,7 @@ fn connected() -> Status {
 fn away() -> Status {
     let mut status = connected();
     status.engine = read(json!({
-        "state": "away", "endpoint": "unix:///var/run/docker.sock", "version": null, "api_version": null, "id": null,
+        "state": "away", "endpoint": "unix:///var/run/docker.sock", "simulated": false, "version": null, "api_version": null, "id": null,
         "latency_ms": null, "since": "2026-05-10T11:58:00Z", "reason": "nobody listens there",
         "cure": "Start it with: systemctl start docker"
     }));

@@ -101,6 +101,8 @@ impl EngineState {
 pub struct EngineStatus {
     pub state: EngineState,
     pub endpoint: String,
+    /// Whether it is the demo's.
+    pub simulated: bool,
     pub version: Option<String>,
     pub api_version: Option<String>,
     pub id: Option<String>,

@@ -7,6 +7,7 @@ use super::shapes::{
 };
 use super::{Answers, Control, present};
 use crate::docker::EngineError;
+use crate::docker::fake::Demo;
 use crate::reconcile::{Link, Pulse};
 
 /// The zone of names beside `.localhost`, until the name server asks the settings for it.
@@ -50,9 +51,11 @@ impl Control {
 
     fn engine_status(&self, pulse: &Pulse) -> EngineStatus {
         let (state, why) = engine_state(pulse);
+        let endpoint = self.parts.engine.endpoint();
         EngineStatus {
             state,
-            endpoint: self.parts.engine.endpoint(),
+            simulated: Demo::is_at(&endpoint),
+            endpoint,
             version: pulse.engine.as_ref().map(|engine| engine.version.clone()),
             api_version: pulse.engine.as_ref().map(|engine| engine.api_version.clone()),
             id: pulse.engine.as_ref().map(|engine| engine.id.to_string()),

@@ -193,6 +193,8 @@ export type EngineState = "connected" |
 export type EngineStatus = {
 	state: EngineState,
 	endpoint: string,
+	/**  Whether it is the demo's. */
+	simulated: boolean,
 	version: string | null,
 	api_version: string | null,
 	id: string | null,

@@ -10,7 +10,7 @@ export function example(weather: URLSearchParams): Fake {
   const fake = new Fake(containers(weather));
   const engine = weather.get('engine');
   fake.index({ verified_at: before(0), age_ms: 4000 });
-  if (weather.has('demo')) fake.engine('connected', { endpoint: 'fake://world' });
+  if (weather.has('demo')) fake.engine('connected', { simulated: true });
   if (weather.has('unread')) fake.index({ verified_at: null, age_ms: null });
   if (engine) {
     const reason = 'cannot connect to unix:///var/run/docker.sock';

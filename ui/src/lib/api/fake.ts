@@ -216,6 +216,7 @@ function aStatus(): Status {
     engine: {
       state: 'connected',
       endpoint: 'unix:///var/run/docker.sock',
+      simulated: false,
       version: '20.10.24',
       api_version: '1.41',
       id: 'ENGINE',

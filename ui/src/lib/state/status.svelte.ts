@@ -6,9 +6,6 @@ export type Trust = 'exact' | 'late' | 'reading' | 'away' | 'denied' | 'absent' 
 /** A pass runs every 30 s; an index that was verified longer ago than two of them is late. */
 const LATE_MS = 60_000;
 
-/** What the core's simulated engine calls its endpoint. */
-const SIMULATED = 'fake:';
-
 /** How the core, the engine and the index are. */
 export class System {
   #standing = $state.raw<Standing>({ state: 'starting' });
@@ -54,7 +51,7 @@ export class System {
 
   /** Whether the engine is the simulated one. */
   get demo(): boolean {
-    return this.#status?.engine.endpoint.startsWith(SIMULATED) ?? false;
+    return this.#status?.engine.simulated ?? false;
   }
 
   stand(standing: Standing): void {
