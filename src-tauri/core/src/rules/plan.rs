@@ -215,10 +215,7 @@ fn vacant_row<'a>(view: &'a IndexView, ruling: &dispatch::Ruling) -> Option<&'a 
     let Owner::Workload { id, role, .. } = &ruling.owner else { return None };
     let by_key = view.row(&RowId::new(format!("{id}:{role}")));
     let by_label = ruling.carried_over.as_ref().and_then(|row| view.row(row));
-    // Beside a living row of the same role a deploy's placeholder has a longer key.
-    let deploy = ruling.deploy_id.as_deref();
-    let by_deploy = deploy.and_then(|_| view.rows().find(|row| is_placeholder_of(row, deploy)));
-    [by_label, by_deploy, by_key].into_iter().flatten().find(|row| {
+    [by_label, by_key].into_iter().flatten().find(|row| {
         let absent = row.facts.state == State::Missing || fault::is(Bug::ALivingRowIsAdopted);
         (absent || is_placeholder_of(row, ruling.deploy_id.as_deref())) && row.owner == ruling.owner
     })

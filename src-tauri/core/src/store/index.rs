@@ -243,6 +243,16 @@ impl Changed {
         history: &[Change],
     ) -> Result<(), StoreError> {
         let before = self.existing_of(db, of, id)?;
+        // Planned upon a placeholder that has given way to another deploy's, it would fill that one.
+        if before.container_id.is_none() && before.facts.state == State::Deploying {
+            let filled_by = recorded::deploy_of(db, &of.engine_id, seen.container_id).during(COMMIT)?;
+            if filled_by != before.decided.deploy_id && !fault::is(Bug::AnyContainerFillsAPlaceholder) {
+                let other = seen.container_id.short();
+                return Err(StoreError::Conflict(format!(
+                    "{before} waits for another deploy's than {other}"
+                )));
+            }
+        }
         if !says_the_same(&before, seen) {
             containers::observe(db, id, seen, of.now).during(COMMIT)?;
             if fault::is(Bug::ADecisionIsOverwritten) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::error::Sql;
 use super::words::time_text;
@@ -38,6 +38,17 @@ pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<BTreeMap<Cont
         Ok((ContainerId::new(row.get::<_, String>(0)?), to))
     })?
     .collect()
+}
+
+/// The deploy that made the container, where one did.
+pub(super) fn deploy_of(db: &Connection, engine: &EngineId, container: &ContainerId) -> Sql<Option<String>> {
+    let found = db
+        .prepare_cached(
+            "SELECT deploy_id FROM recorded_containers WHERE engine_id = ?1 AND container_id = ?2",
+        )?
+        .query_row([engine.as_str(), container.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(found.flatten())
 }
 
 /// The later word stands.

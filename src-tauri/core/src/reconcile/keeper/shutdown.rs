@@ -32,7 +32,9 @@ impl Keeper {
             answer.want.doubt = Some(Doubt::EngineAway);
         }
         let since = before(self.clock.now(), SHUTDOWN);
+        // One that lives, or has lived on with its signal, has no end to be put down to anybody.
         let rows = volley.iter().filter_map(|id| self.view.of_container(id));
+        let rows = rows.filter(|row| !row.facts.state.is_alive());
         let recast =
             |row_id: RowId| Recast { row_id, field: Field::State, since, cause: Cause::EngineRestart };
         self.recasts.extend(rows.map(|row| recast(row.id.clone())));

@@ -226,10 +226,10 @@ impl Keeper {
     pub(super) fn verified_is_due(&self) -> bool {
         let (at, written) = self.verified_written;
         let old = self.clock.steady().saturating_sub(at) >= self.rhythm.write_verified;
-        // After trouble the next commit proves that it is over.
+        // After trouble the next pass is written, which proves that it is over.
         let troubled = self.pulse.store_trouble.is_some();
         let due = old || written.is_none() || troubled || fault::is(Bug::EveryPassIsWritten);
-        due && self.pulse.verified_at.is_some() && (troubled || self.pulse.verified_at != written)
+        due && self.pulse.verified_at.is_some() && self.pulse.verified_at != written
     }
 
     /// When the rows that run were last known to run, when it is time to write it.
