@@ -298,7 +298,17 @@ async fn only_the_deploy_that_made_a_placeholder_ends_it_and_a_container_may_fil
         last_seen_at: Some(at(3)),
         history: Vec::new(),
     };
-    store.commit_index(commit(vec![filled], at(3))).await.unwrap();
+    let of = |deploy: &str| Recorded {
+        workload_id: WorkloadId::new("shop"),
+        role: "prod".into(),
+        deploy_id: Some(deploy.into()),
+    };
+    for (deploy, fills) in [("d6", false), ("d7", true)] {
+        let green = container_id("green");
+        store.record_container(&engine(), &green, of(deploy), RecordedBy::Journal, at(2)).await.unwrap();
+        let outcome = store.commit_index(commit(vec![filled.clone()], at(3))).await;
+        assert_eq!(outcome.is_ok(), fills, "a container of {deploy} for a placeholder of d7");
+    }
     let row = store.load_index(&engine()).await.unwrap().rows.remove(0);
     assert_eq!((row.container_id, row.decided), (Some(container_id("green")), decided.clone()));
     assert!(
