@@ -34,14 +34,14 @@ INSERT INTO stages VALUES
     ('s2', 'p1', 'prod', 'v*', 0, 0, 's1', 'www'),
     ('s3', 'nobody', 'lost', NULL, NULL, NULL, NULL, NULL);
 INSERT INTO instances VALUES
-    ('i1', 'p1', 's1', 'c1', 'dev-1', 'dev-shop', 17, 'running', 32001, '2025-02-01 00:00:00', '2025-03-01 00:00:00'),
-    ('i2', 'p1', 's1', 'c2', 'dev-2', NULL, NULL, 'exited', NULL, '2025-02-02 00:00:00', '2025-02-03 00:00:00'),
-    ('i3', 'p1', 's2', 'c3', 'v1', NULL, NULL, 'dead', NULL, 1738540800, 1738627200000),
+    ('i1', 'p1', 's1', 'c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1', 'dev-1', 'dev-shop', 17, 'running', 32001, '2025-02-01 00:00:00', '2025-03-01 00:00:00'),
+    ('i2', 'p1', 's1', 'c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2', 'dev-2', NULL, NULL, 'exited', NULL, '2025-02-02 00:00:00', '2025-02-03 00:00:00'),
+    ('i3', 'p1', 's2', 'c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3', 'v1', NULL, NULL, 'dead', NULL, 1738540800, 1738627200000),
     ('i4', 'p2', NULL, '', NULL, NULL, NULL, 'running', NULL, '2025-02-02 00:00:00', '2025-02-05 00:00:00'),
-    ('i5', 'gone', 's9', 'c5', 'x', NULL, NULL, 'dancing', NULL, NULL, NULL),
-    ('i6', 'p1', 's2', 'c3', 'v0', NULL, NULL, 'stopped', NULL, '2024-02-02 00:00:00', NULL);
+    ('i5', 'gone', 's9', 'c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5', 'x', NULL, NULL, 'dancing', NULL, NULL, NULL),
+    ('i6', 'p1', 's2', 'c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3', 'v0', NULL, NULL, 'stopped', NULL, '2024-02-02 00:00:00', NULL);
 INSERT INTO static_sites VALUES
-    ('w1', 'docs', 'https://git.test/docs', 'main', 'public', 'c9', 'running', 'sitesecret'),
+    ('w1', 'docs', 'https://git.test/docs', 'main', 'public', 'c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9c9', 'running', 'sitesecret'),
     ('p1', 'blog', NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO stacks VALUES ('k1', 'blog', 'blog_x', 'services: {}'), ('k2', 'bare', NULL, NULL);
 INSERT INTO settings VALUES (1, 'http://npm.test', 21);
@@ -57,7 +57,7 @@ CREATE TABLE stacks (id TEXT, name TEXT);
 CREATE TABLE settings (stale_threshold_days);
 INSERT INTO projects VALUES ('p', 'shop');
 INSERT INTO stages VALUES ('s', 'p', 'prod');
-INSERT INTO instances VALUES ('i', 'p', 's', 'c', 'running');
+INSERT INTO instances VALUES ('i', 'p', 's', 'cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc', 'running');
 INSERT INTO static_sites VALUES ('w', 'docs');
 INSERT INTO stacks VALUES ('k', 'blog');
 INSERT INTO settings VALUES ('3');
@@ -71,7 +71,7 @@ CREATE TABLE deploys (id TEXT, note TEXT);
 CREATE INDEX deploys_by_id ON deploys (id);
 CREATE VIEW running AS SELECT * FROM instances WHERE status = 'running';
 CREATE TABLE schema_migrations (version uint64, dirty bool);
-INSERT INTO instances VALUES ('i', 'p', 'c', 'running', '2025-03-01 00:00:00');
+INSERT INTO instances VALUES ('i', 'p', 'cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc', 'running', '2025-03-01 00:00:00');
 INSERT INTO settings VALUES ('stale_threshold_days', '0'), ('theme', 'dark');
 INSERT INTO deploys VALUES ('d', 'dear to somebody');
 INSERT INTO schema_migrations VALUES (20240101, false);
@@ -106,7 +106,7 @@ async fn everything_known_of_the_earlier_design_is_carried_over() {
         i1.owner,
         Owner::Workload { id: WorkloadId::new("p1"), kind: WorkloadKind::Project, role: "dev".into() }
     );
-    assert_eq!(i1.container_id.as_ref().unwrap().as_str(), "c1");
+    assert_eq!(i1.container_id.as_ref().unwrap().as_str(), "c1".repeat(32));
     assert_eq!(i1.facts.state, State::Running);
     assert_eq!(i1.facts.image, "registry.test/shop:dev-1");
     assert_eq!((i1.facts.ports[0].container_port, i1.facts.ports[0].host_port), (8080, Some(32001)));
@@ -240,4 +240,14 @@ async fn the_first_engine_that_commits_takes_the_carried_rows_and_no_other_sees_
     assert!(load.taken.contains(&row.id));
     let theirs = IndexCommit { engine_id: b, ..commit(vec![observe(&row, State::Running, at(4))], at(4)) };
     store.commit_index(theirs).await.expect_err("another engine cannot write the row any more");
+}
+
+#[tokio::test]
+async fn the_beginning_of_an_id_is_no_container() {
+    let home = tempfile::tempdir().unwrap();
+    lay(home.path(), &MINIMAL.replace(&"c".repeat(64), "cccccccccccc"));
+    let store = Store::open(home.path(), Bus::default(), at(0)).unwrap();
+    let load = store.load_index(&engine()).await.unwrap();
+    assert_eq!((load.rows[0].container_id.as_ref(), load.rows[0].facts.state), (None, State::Missing));
+    assert_eq!(load.claims.legacy_instances["i"].row, load.rows[0].id, "its container's label leads to it");
 }

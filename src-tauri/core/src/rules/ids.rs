@@ -48,6 +48,12 @@ id!(
 );
 
 impl ContainerId {
+    /// Whether a text can be a whole id: 64 hexadecimal digits, as every engine writes them.
+    #[must_use]
+    pub fn is_whole(text: &str) -> bool {
+        text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// The first twelve characters, as Docker prints them.
     #[must_use]
     pub fn short(&self) -> &str {

@@ -20,6 +20,7 @@ use super::migrate::{MIGRATIONS, Run};
 use super::schema::{self, KEPT};
 use super::words::{map_text, ports_text, time_text};
 use crate::rules::container::{Port, State, WorkloadKind};
+use crate::rules::ids::ContainerId;
 
 /// The earlier design's tables, each with what it becomes.
 const TABLES: &[(&str, Shape)] = &[
@@ -467,10 +468,12 @@ impl Carried {
     }
 
     /// A row of the index. One without a container is missing, whatever it was said to be: nobody could ever look
-    /// whether that is still so, and the next container of its role takes the row. Of two rows with one container
-    /// the newer has it.
+    /// whether that is still so, and the next container of its role takes the row. So is one that knows only the
+    /// beginning of an id: the engine never answers with that id, and its container's own label leads it back to the
+    /// row. Of two rows with one container the newer has it.
     fn container(&mut self, row: &Fields, of: Instance, now: Timestamp) {
-        let container = row.text("container_id").map(|id| id.trim().to_owned());
+        let container = row.text("container_id").map(|id| id.trim().to_ascii_lowercase());
+        let container = container.filter(|id| ContainerId::is_whole(id));
         let container = container.filter(|id| self.containers.insert(id.clone())).unwrap_or_default();
         let last_seen = row.time("last_alive_at");
         let created_at = row.time("created_at").unwrap_or(now);
@@ -542,7 +545,7 @@ struct Instance {
 fn newest_first(rows: &[Fields]) -> Vec<&Fields> {
     let mut sorted: Vec<_> = rows.iter().collect();
     sorted.sort_by_key(|row| {
-        let alive = row.text("container_id").is_some()
+        let alive = row.text("container_id").is_some_and(|id| ContainerId::is_whole(id.trim()))
             && state_of(&row.text("status").unwrap_or_default()).is_alive();
         std::cmp::Reverse((alive, row.time("created_at"), row.time("last_alive_at")))
     });
