@@ -127,6 +127,7 @@ async fn each_job_is_told_with_its_period_its_last_turn_and_what_came_of_it() {
         name: "copy",
         purpose: "a copy now and then",
         period: Duration::from_secs(600),
+        after: Duration::ZERO,
         work: Box::new(work),
     };
     let clock: SharedClock = Arc::new(world.clock.clone());

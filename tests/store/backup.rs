@@ -29,9 +29,25 @@ async fn a_copy_is_made_once_a_day_and_the_newest_seven_are_kept() {
     assert_eq!(times, [9, 8, 7, 6, 5, 4, 3], "the newest seven, newest first");
 
     store.set_setting("backup_keep", "2", at(0)).await.unwrap();
-    store.backup(BackupReason::Manual, at(11 * 24 * HOUR)).await.unwrap();
+    store.backup(BackupReason::Daily, at(11 * 24 * HOUR)).await.unwrap();
     assert_eq!(store.backups().await.unwrap().len(), 2, "as many as the setting says");
     assert!(store.happenings(100).await.unwrap().iter().any(|(_, h)| h.kind == "backup"));
+}
+
+#[tokio::test]
+async fn what_somebody_asked_for_does_not_go_because_days_pass() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(home.path(), Bus::default(), at(0)).unwrap();
+    store.set_setting("backup_keep", "2", at(0)).await.unwrap();
+    let wanted = store.backup(BackupReason::Manual, at(1)).await.unwrap();
+    for day in 1..5 {
+        store.backup(BackupReason::Daily, at(day * 24 * HOUR)).await.unwrap();
+        store.backup(BackupReason::BeforeRestore, at(day * 24 * HOUR)).await.unwrap();
+    }
+    let kept = store.backups().await.unwrap();
+    let of = |reason| kept.iter().filter(|copy| copy.reason == reason).count();
+    assert_eq!((of(BackupReason::Daily), of(BackupReason::BeforeRestore)), (2, 2), "{kept:#?}");
+    assert!(kept.contains(&wanted), "{kept:#?}");
 }
 
 #[tokio::test]

@@ -19,6 +19,9 @@ use crate::store::Store;
 /// its copy within the hour after it wakes.
 const BACKUP_LOOK: Duration = Duration::from_secs(3_600);
 
+/// The first copy waits until the index is worth one: the first pass over an engine takes seconds at most.
+const BACKUP_AFTER: Duration = Duration::from_secs(60);
+
 type Work = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
 /// Something to be done every so often.
@@ -26,6 +29,8 @@ pub struct Job {
     pub name: &'static str,
     pub purpose: &'static str,
     pub period: Duration,
+    /// How long after the start its first turn comes.
+    pub after: Duration,
     pub work: Work,
 }
 
@@ -97,6 +102,7 @@ impl Jobs {
 }
 
 async fn drive(job: Job, board: Board, clock: SharedClock) {
+    tokio::time::sleep(job.after).await;
     loop {
         let outcome = tokio::spawn((job.work)()).await;
         let error = match outcome {
@@ -121,7 +127,13 @@ pub fn daily_backup(store: Store, clock: SharedClock) -> Job {
             store.backup_if_due(clock.now()).await.map(drop).map_err(|error| error.to_string())
         }) as Pin<Box<_>>
     };
-    Job { name: "backup", purpose: "a daily copy of the database", period: BACKUP_LOOK, work: Box::new(work) }
+    Job {
+        name: "backup",
+        purpose: "a daily copy of the database",
+        period: BACKUP_LOOK,
+        after: BACKUP_AFTER,
+        work: Box::new(work),
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +146,9 @@ mod tests {
     async fn a_job_that_panics_is_tried_again_and_does_not_stop_the_others() {
         let ran = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&ran);
-        let job = |name, work: Work| Job { name, purpose: "a test", period: Duration::from_secs(60), work };
+        let after = Duration::from_secs(10);
+        let job =
+            |name, work: Work| Job { name, purpose: "a test", period: Duration::from_secs(60), after, work };
         let clock: SharedClock = Arc::new(SystemClock);
         let board = Board::default();
         let jobs = Jobs::start(
@@ -152,7 +166,9 @@ mod tests {
             &clock,
         );
         assert!(board.read().values().all(|job| job.last.is_none()), "none had its turn yet");
-        tokio::time::sleep(Duration::from_secs(150)).await;
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert_eq!(ran.load(Ordering::Relaxed), 0, "it waits for its first turn");
+        tokio::time::sleep(Duration::from_secs(141)).await;
         assert_eq!(ran.load(Ordering::Relaxed), 3);
         let error_of = |name| board.read()[name].last.clone().expect("it had its turn").error;
         assert!(error_of("panics").is_some());

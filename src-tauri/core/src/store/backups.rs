@@ -1,4 +1,4 @@
-//! Copies of the database: whole, checked before use, the newest few kept.
+//! Copies of the database: whole, checked before use, the newest few of each kind kept.
 //!
 //! A copy's name says all there is to know of it (when, of which schema, why), so that listing opens no file. It
 //! takes its name only when all of it is on the disk.
@@ -54,7 +54,7 @@ const DAY_HOURS: i64 = 24;
 const PREFIX: &str = "tinyforge-";
 const SUFFIX: &str = ".db";
 
-/// Copies the database through `source`, which need not be able to write, and keeps the newest `keep` copies.
+/// Copies the database through `source`, which need not be able to write, and keeps the newest `keep` copies of its kind.
 pub(super) fn make(
     source: &Connection,
     folder: &Folder,
@@ -73,7 +73,7 @@ pub(super) fn make(
         let _ = folder::remove_if_there(&unfinished);
         return Err(error);
     }
-    prune(folder, keep)?;
+    prune(folder, reason, keep)?;
     Ok(Backup { name, created_at, bytes: size(&path), schema_version: version, reason })
 }
 
@@ -122,9 +122,10 @@ pub(super) fn find(folder: &Folder, name: &str) -> Result<(Backup, PathBuf), Sto
     Ok((backup, path))
 }
 
-fn prune(folder: &Folder, keep: u32) -> Result<(), StoreError> {
+/// Copies of one kind give way to newer ones of that kind only: what somebody asked for does not go because days pass.
+fn prune(folder: &Folder, reason: BackupReason, keep: u32) -> Result<(), StoreError> {
     let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
-    for old in list(folder)?.into_iter().skip(keep) {
+    for old in list(folder)?.into_iter().filter(|copy| copy.reason == reason).skip(keep) {
         folder::remove_if_there(&folder.backups().join(old.name))?;
     }
     Ok(())
