@@ -212,3 +212,44 @@ fn a_data_folder_that_is_none_is_an_error_and_no_panic() {
     sandbox.run(&["serve"]).exits(1).tells("data");
     assert_eq!(std::fs::read(sandbox.home()).unwrap(), b"I am a file");
 }
+
+#[test]
+fn the_doctor_tells_of_a_database_that_cannot_be_used_in_plain_words() {
+    let sandbox = Sandbox::new();
+    sandbox.run(&["settings", "set", "stale_threshold_days", "9"]).exits(0);
+    let name = sandbox.run(&["backup", "create", "--json"]).exits(0).json()["name"].clone();
+    let copy = sandbox.home().join("backups").join(name.as_str().unwrap());
+    let database = sandbox.home().join("tinyforge.db");
+    let of = |part: &str| -> Value {
+        let findings = sandbox.run(&["doctor", "--json"]).exits(1).json();
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["part"] == part);
+        found.cloned().unwrap_or(Value::Null)
+    };
+
+    let mut bytes = std::fs::read(&database).unwrap();
+    bytes[4096..4096 + 2048].fill(0xa5);
+    std::fs::write(&database, &bytes).unwrap();
+    let found = of("database");
+    assert_eq!(found["state"], "fail", "{found:#}");
+    let text = found["text"].as_str().unwrap();
+    assert!(text.contains("its pages contradict each other") && text.contains("the copy"), "{text}");
+    assert!(found["cure"].as_str().unwrap().contains("tinyforge serve"), "{found:#}");
+    assert_eq!(of("database pages"), Value::Null, "nobody looked at another file's pages");
+    assert_eq!(sandbox.run(&["status", "--json"]).exits(0).json()["database"]["ok"], false);
+
+    std::fs::write(&copy, &bytes).unwrap();
+    let restored = sandbox.run(&["backup", "restore", name.as_str().unwrap()]).exits(1).says_nothing();
+    restored.tells("it is damaged: its pages contradict each other");
+
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    std::fs::remove_file(&database).unwrap();
+    db.execute_batch(
+        "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL);
+         INSERT INTO schema_migrations VALUES (999, 'from the future', '2030-01-01T00:00:00.000000Z');",
+    )
+    .unwrap();
+    db.execute("VACUUM INTO ?1", [database.to_str().unwrap()]).unwrap();
+    let found = of("database");
+    assert_eq!(found["state"], "fail", "{found:#}");
+    assert!(found["text"].as_str().unwrap().contains("update tinyforge"), "{found:#}");
+}

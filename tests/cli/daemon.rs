@@ -1,7 +1,11 @@
 //! `tinyforge serve`: one for a folder, found by every command, gone without a trace.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +13,7 @@ use rustix::process::Signal;
 
 use crate::alone::{READING, of_no_daemon};
 use crate::demo;
+use crate::engine::until;
 use harness::sandbox::{PATIENCE, Running, Sandbox};
 
 #[test]
@@ -205,6 +210,58 @@ fn whoever_follows_the_events_is_told_when_the_daemon_goes() {
     assert_eq!(daemon.ends(), Some(0));
     assert_eq!(follower.ends(), Some(1));
     assert!(follower.stderr().contains("no more events"));
+}
+
+#[test]
+fn whoever_follows_the_events_is_told_when_the_daemon_falls_silent_and_when_it_goes_on() {
+    let sandbox = Sandbox::new();
+    let daemon = sandbox.serve(&["--demo"]);
+    let sandbox = sandbox.in_folder(&demo::folder_in(&daemon.greeting));
+    let told = sandbox.path().join("told.txt");
+    let mut command = sandbox.command(&["events", "--follow", "--json", "-n", "1"]);
+    command.stdout(Stdio::piped()).stderr(File::create(&told).unwrap());
+    let mut follower = command.spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let newest: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    let latest = sandbox.run(&["events", "-n", "1", "--json"]).exits(0).json();
+    assert_eq!(latest, serde_json::Value::Array(vec![newest]), "the one line that was asked for");
+
+    daemon.signal(Signal::STOP);
+    let says = |text: &str| std::fs::read_to_string(&told).unwrap().contains(text);
+    until("the silence is told", || says("the daemon does not answer"));
+    daemon.signal(Signal::CONT);
+    until("its end, too", || says("the daemon answers again"));
+    sandbox.run(&["stop", "shop-cache-1"]).exits(0);
+    let stopped = |line: &str| line.contains("shop-cache-1") && line.contains("stopped");
+    assert!(lines.any(|line| stopped(&line.unwrap())), "and what happens is shown as before");
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[test]
+fn a_pointer_to_somebody_elses_socket_is_a_left_over() {
+    let sandbox = Sandbox::used();
+    let theirs = sandbox.path().join("theirs.sock");
+    let listener = UnixListener::bind(&theirs).unwrap();
+    let stranger = thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut hello = [0; 1];
+            if connection.read(&mut hello).unwrap_or(0) == 0
+                || connection.write_all(b"HTTP/1.1 400\r\n\r\n").is_err()
+            {
+                return;
+            }
+        }
+    });
+    let pointer = serde_json::json!({
+        "socket": theirs, "pid": 1, "version": "0.1.0", "protocol": 1, "started_at": "2026-01-01T00:00:00Z"
+    });
+    std::fs::write(sandbox.home().join("daemon.json"), pointer.to_string()).unwrap();
+    sandbox.run(&["status"]).exits(0).says("no daemon runs");
+    sandbox.run(&["settings", "set", "stale_threshold_days", "4"]).exits(0);
+    drop(UnixStream::connect(&theirs));
+    stranger.join().unwrap();
 }
 
 /// Where the pointer says the daemon listens.

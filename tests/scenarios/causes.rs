@@ -9,7 +9,7 @@ use tinyforge_core::docker::Engine;
 use tinyforge_core::docker::fake::{FakeEngine, OnTerm, RestartPolicy, Spec};
 use tinyforge_core::home::Home;
 use tinyforge_core::rules::cause::OwnAct;
-use tinyforge_core::store::GapReason;
+use tinyforge_core::rules::gap::GapReason;
 
 const MOMENT: Duration = Duration::from_millis(50);
 

@@ -43,30 +43,31 @@ async fn the_log_is_of_the_engine_that_answers_or_answered_last() {
     }
     let world = World::settled(engine.clone()).await;
     let first_id = engine.engine_id();
-    let names = async |limit| -> BTreeSet<String> {
+    let names = async |limit: Option<u32>| -> BTreeSet<String> {
         let lines = world.face().call(Events { limit }).await.unwrap();
-        lines.into_iter().map(|line| line.name).collect()
+        // A gap names nobody.
+        lines.into_iter().map(|line| line.name).filter(|name| !name.is_empty()).collect()
     };
     let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
     let firsts = of(&["first-0", "first-1", "first-2"]);
-    assert_eq!(names(0).await, firsts);
+    assert_eq!(names(None).await, firsts);
 
     engine.go_away();
     engine.become_another_engine("SECOND");
     engine.come_back();
     engine.run(Spec::named("second-0")).unwrap();
     world.equal_within(Duration::from_secs(5)).await;
-    assert_eq!(names(0).await, of(&["second-0"]), "the first engine's changes are not the second's");
+    assert_eq!(names(None).await, of(&["second-0"]), "the first engine's changes are not the second's");
     engine.go_away();
     world.wait(Duration::from_secs(2)).await;
-    assert_eq!(names(0).await, of(&["second-0"]), "away, it is still the one that answered last");
+    assert_eq!(names(None).await, of(&["second-0"]), "away, it is still the one that answered last");
 
     engine.become_another_engine(first_id.as_str());
     engine.come_back();
     // Its rows stood all the while, so that they are equal tells nothing.
     world.wait(Duration::from_secs(5)).await;
-    assert_eq!(names(0).await, firsts);
-    assert_eq!(names(1).await.len(), 1, "the latest of its own, whoever else's are later");
+    assert_eq!(names(None).await, firsts);
+    assert_eq!(names(Some(1)).await.len(), 1, "the latest of its own, whoever else's are later");
 }
 
 #[tokio::test(start_paused = true)]

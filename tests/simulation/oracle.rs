@@ -257,7 +257,8 @@ impl Oracle {
         while let Some(heard) = self.heard.next().now_or_never() {
             match heard {
                 Heard::Event(Event::IndexChanged(change)) => changes.push(change),
-                Heard::Event(Event::StatusChanged | Event::SettingChanged { .. }) => {}
+                Heard::Event(Event::GapRecorded(_) | Event::StatusChanged | Event::SettingChanged { .. }) => {
+                }
                 Heard::Lagged(missed) => panic!("the oracle missed {missed} announcements"),
                 Heard::Closed => break,
             }
@@ -389,7 +390,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// A write that nobody hears of: the time of verification, a gap, a cause that was another one.
+    /// A write that changes no row: the time of verification, a gap, a cause that was another one.
     fn a_quiet_write(&mut self, store: &Store, steady: Duration) -> Result<(), Broken> {
         let Some(engine) = self.engine.clone() else { return Ok(()) };
         let gaps = store.gaps(&engine).now_or_never().unwrap().unwrap().len();

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use tinyforge_core::events::Bus;
+use tinyforge_core::events::{Bus, Event};
 use tinyforge_core::rules::container::{Health, State, WorkloadKind};
 use tinyforge_core::rules::diff::Field;
 use tinyforge_core::rules::dispatch::Recorded;
+use tinyforge_core::rules::gap::{Gap, GapReason};
 use tinyforge_core::rules::ids::{EngineId, RowId, WorkloadId};
 use tinyforge_core::rules::row::{Decided, Facts, Owner, Row};
 use tinyforge_core::store::{
-    Gap, GapReason, IndexCommit, NewShape, NewWorkload, Placeholder, RecordedBy, RowWrite, Store, StoreError,
+    IndexCommit, NewShape, NewWorkload, Placeholder, RecordedBy, RowWrite, Store, StoreError,
 };
 
 use super::world::*;
@@ -175,8 +176,12 @@ async fn what_no_face_could_tell_apart_is_not_announced_and_raises_no_revision()
     };
     assert_eq!(store.commit_index(commit(vec![same], at(8))).await.unwrap(), 1);
     assert_eq!(store.commit_index(commit(vec![], at(8))).await.unwrap(), 1);
-    assert_eq!(store.commit_index(quiet).await.unwrap(), 1);
     assert!(heard(&mut ear).await.is_empty());
+    assert_eq!(store.commit_index(quiet).await.unwrap(), 1, "a gap is no change of a row");
+    assert!(matches!(
+        &heard(&mut ear).await[..],
+        [Event::GapRecorded(Gap { reason: GapReason::EngineAway, .. })]
+    ));
     let load = store.load_index(&engine()).await.unwrap();
     assert_eq!(load.verified_at, Some(at(9)), "what needs no announcement is written all the same");
     assert_eq!(load.rows[0].last_seen_at, Some(at(9)));

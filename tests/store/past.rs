@@ -2,9 +2,10 @@
 
 use tinyforge_core::rules::container::{Health, State};
 use tinyforge_core::rules::diff::Field;
+use tinyforge_core::rules::gap::{Gap, GapReason};
 use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::row::{Facts, Row};
-use tinyforge_core::store::{Gap, GapReason, IndexCommit, RowWrite, Store, StoreError};
+use tinyforge_core::store::{IndexCommit, RowWrite, Store, StoreError};
 
 use super::world::*;
 

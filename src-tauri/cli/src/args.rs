@@ -116,6 +116,9 @@ pub struct Events {
     /// Go on printing changes as they happen; with --json one document a line
     #[arg(long, short)]
     pub follow: bool,
+    /// How many of the latest lines to show [default: 200; 10 to begin with when following]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub lines: Option<u32>,
     #[command(flatten)]
     pub format: Format,
 }

@@ -4,6 +4,7 @@
 //! answers into text for people, [`serve`] is the daemon. Nothing here decides.
 
 mod args;
+mod follow;
 mod moment;
 mod output;
 mod reach;

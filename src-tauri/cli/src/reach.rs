@@ -79,7 +79,7 @@ impl Reached {
             Ok(app) => Ok(Self { face: Face::Local(app.desk()), who: Who::InPlace(app) }),
             // A daemon may have come up while we waited for the lock that it now holds.
             Err(locked) if locked.code == ErrorCode::Locked => {
-                Client::connect(&home).await?.map(Self::daemon).ok_or(locked)
+                Client::connect(&home).await?.map(Self::daemon).ok_or_else(|| busy(&locked))
             }
             Err(error) => Err(error),
         }
@@ -122,6 +122,14 @@ impl Reached {
             Who::Daemon(_) | Who::Observer(_) => {}
         }
     }
+}
+
+/// No daemon listens: it is another command that acts in place, or a daemon on its way up or down.
+fn busy(locked: &ApiError) -> ApiError {
+    let waited = LOCK_WAIT.as_secs();
+    let message =
+        format!("{} (waited {waited} s; try again when it is done)", locked.message.trim_end_matches('.'));
+    ApiError::new(ErrorCode::Locked, message)
 }
 
 /// The data folder that the environment says.

@@ -4,16 +4,15 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tinyforge_core::control::shapes::{
-    Acted, Backup, Container, ContainerAt, EngineState, EngineStatus, Finding, HistoryEntry, IndexAt,
-    LogEntry, PartState, Setting, Status, Verification,
+    Acted, Backup, Container, ContainerAt, EngineState, EngineStatus, Finding, HistoryEntry, HistoryField,
+    IndexAt, LogEntry, PartState, Setting, Status, Verification,
 };
 use tinyforge_core::rules::cause::Cause;
 use tinyforge_core::rules::container::{Health, Port, State};
-use tinyforge_core::rules::diff::Field;
 use tinyforge_core::rules::verdict::Level;
 
 use crate::output::Look;
-use crate::text::{ago, bytes, clock, count, milliseconds, plain, span};
+use crate::text::{ago, bytes, clock, clock_after, count, milliseconds, plain, span};
 
 /// Shown where there is nothing to show.
 const NOTHING: &str = "—";
@@ -301,7 +300,12 @@ pub fn findings(findings: &[Finding], view: &View) -> String {
 pub fn history(entries: &[HistoryEntry], view: &View) -> String {
     let mut table = table(&["WHEN", "", "CHANGE", "CAUSE"], view);
     for entry in entries {
-        table.add_row([clock(entry.at, &view.zone), ago(entry.at, view.now), change(entry), because(entry)]);
+        table.add_row([
+            clock(entry.at, &view.zone),
+            ago(entry.at, view.now),
+            change(entry, &view.zone),
+            because(entry),
+        ]);
     }
     finished(table, view, &[1])
 }
@@ -314,9 +318,9 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
     for LogEntry { name, workload_name, role, entry, .. } in entries {
         table.add_row([
             clock(entry.at, &view.zone),
-            plain(name),
+            called(name),
             whose(workload_name.as_deref(), role.as_deref()),
-            change(entry),
+            change(entry, &view.zone),
             because(entry),
         ]);
     }
@@ -326,15 +330,24 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
 /// One line of what happens while somebody watches.
 pub fn event(line: &LogEntry, view: &View) -> String {
     let entry = &line.entry;
-    format!("{}  {}  {}  {}", clock(entry.at, &view.zone), plain(&line.name), change(entry), because(entry))
+    let (when, change) = (clock(entry.at, &view.zone), change(entry, &view.zone));
+    format!("{when}  {}  {change}  {}", called(&line.name), because(entry))
 }
 
-fn change(entry: &HistoryEntry) -> String {
+/// A container's name; a gap concerns all of them and names none.
+fn called(name: &str) -> String {
+    if name.is_empty() { NOTHING.to_owned() } else { plain(name) }
+}
+
+fn change(entry: &HistoryEntry, zone: &TimeZone) -> String {
     let field = match entry.field {
-        Field::State => "",
-        Field::Health => "health ",
-        Field::Image => "image ",
-        Field::Name => "name ",
+        HistoryField::State => "",
+        HistoryField::Health => "health ",
+        HistoryField::Image => "image ",
+        HistoryField::Name => "name ",
+        HistoryField::Gap => {
+            return format!("not verified until {}", clock_after(entry.at, entry.recorded_at, zone));
+        }
     };
     match (entry.from.as_deref(), entry.to.as_deref()) {
         (Some(from), Some(to)) => format!("{field}{} → {}", plain(from), plain(to)),
@@ -345,6 +358,9 @@ fn change(entry: &HistoryEntry) -> String {
 }
 
 fn because(entry: &HistoryEntry) -> String {
+    if entry.field == HistoryField::Gap {
+        return unwatched(entry.detail.as_deref().unwrap_or_default());
+    }
     let cause = match entry.cause {
         Cause::Own => "tinyforge",
         Cause::Foreign => "someone else",
@@ -388,14 +404,19 @@ pub fn gap(index: &IndexAt, zone: &TimeZone) -> Option<String> {
             ),
         });
     };
-    let why = match gap.reason.as_str() {
-        "not_running" => "tinyforge was not running".to_owned(),
-        "engine_away" => "the engine was away".to_owned(),
-        "asleep" => "the machine was asleep".to_owned(),
-        other => plain(other),
-    };
+    let why = unwatched(&gap.reason);
     let from = clock(from, zone);
     Some(format!("nothing was verified from {from} to {to} ({why}): what is shown is what was known before"))
+}
+
+/// Why nobody watched, in words.
+fn unwatched(reason: &str) -> String {
+    match reason {
+        "not_running" => "tinyforge was not running".to_owned(),
+        "engine_away" => "the engine was away".to_owned(),
+        "asleep" => "the machine was asleep, or tinyforge was frozen".to_owned(),
+        other => plain(other),
+    }
 }
 
 pub fn acted(list: &[Acted]) -> String {

@@ -4,21 +4,24 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use futures_util::StreamExt;
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 use tinyforge_core::app;
 use tinyforge_core::control::commands::{self as command, Command, Nature};
-use tinyforge_core::control::shapes::{Announcement, ApiError, ErrorCode, LogEntry, PartState};
+use tinyforge_core::control::shapes::{ApiError, ErrorCode, Finding, PartState};
 
 use crate::args::{self, Arguments, Asked, BackupVerb, Completions, Format, SettingsVerb, Targets};
+use crate::follow::follow;
 use crate::output::{Output, tell};
 use crate::reach::{self, Reached};
 use crate::render::{self, Host, View};
 use crate::serve;
 
-/// How many lines `events` begins with.
-const LATEST: u32 = 200;
+/// How many lines `events` shows.
+pub const LATEST: u32 = 200;
+
+/// And with how many it begins when it follows.
+const FOLLOWED: u32 = 10;
 
 /// Why a command did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -142,9 +145,19 @@ async fn verify(format: Format) -> Result<Outcome, Failure> {
 
 async fn doctor(format: Format) -> Result<Outcome, Failure> {
     let output = Output::new(format.json);
-    let findings = asked_of_the_engine(command::Doctor {}).await?;
+    let findings = match asked_of_the_engine(command::Doctor {}).await {
+        Err(error) if error.code == ErrorCode::Database || error.code == ErrorCode::Version => {
+            vec![unusable(error)]
+        }
+        answer => answer?,
+    };
     print(&output, &findings, |view| render::findings(&findings, view))?;
     Ok(Outcome::done_if(findings.iter().all(|finding| finding.state != PartState::Fail)))
+}
+
+/// What no command can be carried out on is the doctor's one finding; the error says what to do.
+fn unusable(error: ApiError) -> Finding {
+    Finding { part: "database".to_owned(), state: PartState::Fail, text: error.message, cure: None }
 }
 
 async fn ps(args: args::Ps) -> Result<Outcome, Failure> {
@@ -177,55 +190,11 @@ async fn at(args: args::At) -> Result<Outcome, Failure> {
 async fn events(args: args::Events) -> Result<Outcome, Failure> {
     let output = Output::new(args.format.json);
     if args.follow {
-        return follow(&output).await;
+        return follow(&output, args.lines.unwrap_or(FOLLOWED)).await;
     }
-    let entries = asked_with_age(command::Events { limit: LATEST }).await?;
+    let entries = asked_with_age(command::Events { limit: Some(args.lines.unwrap_or(LATEST)) }).await?;
     print(&output, &entries, |view| render::events(&entries, view))?;
     Ok(Outcome::Done)
-}
-
-/// Subscribes, then asks for the latest, then prints what is newer than that: nothing is missed and nothing is twice.
-async fn follow(output: &Output) -> Result<Outcome, Failure> {
-    let mut reached = Reached::on_the_engine(Nature::Reads).await?;
-    let mut announcements = reached.face.subscribe().await?;
-    let mut last = print_newer(output, reached.call(command::Events { limit: LATEST }).await?, None)?;
-    while !output.is_closed() {
-        match announcements.next().await {
-            Some(Announcement::Patch(patch)) => last = print_newer(output, patch.history, last)?,
-            Some(Announcement::Lagged { .. }) => {
-                let entries = reached.call(command::Events { limit: LATEST }).await?;
-                if entries.first().is_some_and(|first| last.is_some_and(|last| first.seq > last + 1)) {
-                    tell(
-                        "more happened at once than could be shown here; `tinyforge history CONTAINER` has all of it",
-                    );
-                }
-                last = print_newer(output, entries, last)?;
-            }
-            Some(Announcement::Gone { reason }) => {
-                return Err(ApiError::new(ErrorCode::DaemonGone, format!("no more events: {reason}")).into());
-            }
-            Some(Announcement::Status(_) | Announcement::Setting { .. }) => {}
-            None => {
-                return Err(
-                    ApiError::new(ErrorCode::DaemonGone, "no more events: the daemon went away").into()
-                );
-            }
-        }
-    }
-    Ok(Outcome::Done)
-}
-
-/// Prints what is newer than `last` and says what now is the last.
-fn print_newer(output: &Output, entries: Vec<LogEntry>, last: Option<u64>) -> io::Result<Option<u64>> {
-    let mut newest = last;
-    for entry in entries {
-        if newest.is_some_and(|newest| entry.seq <= newest) {
-            continue;
-        }
-        newest = Some(entry.seq);
-        if output.json { output.line(&entry)? } else { output.text(&render::event(&entry, &view(output)))? }
-    }
-    Ok(newest)
 }
 
 async fn act<C>(command: C, format: Format) -> Result<Outcome, Failure>
@@ -324,6 +293,6 @@ fn print<T: Serialize>(output: &Output, answer: &T, text: impl FnOnce(&View) -> 
     if output.json { output.document(answer) } else { output.text(&text(&view(output))) }
 }
 
-fn view(output: &Output) -> View {
+pub fn view(output: &Output) -> View {
     View { look: output.look, now: Timestamp::now(), zone: jiff::tz::TimeZone::system() }
 }

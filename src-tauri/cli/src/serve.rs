@@ -68,7 +68,14 @@ impl Stage {
 async fn work(options: AppOptions) -> Result<Outcome, Failure> {
     let mut stop = system::Stop::listen()?;
     let folder = options.home.folder().to_owned();
-    let app = App::start(options).await?;
+    let app = tokio::select! {
+        started = App::start(options) => started?,
+        // What was begun is all or nothing: the next start finds it done or undone.
+        signal = stop.asked() => {
+            tell(&format!("stopped by a signal ({signal}) before it was up"));
+            return Ok(Outcome::Done);
+        }
+    };
     let said = match status(&app).await {
         Ok(status) => Output::new(false).text(&greeting(&status, &folder)),
         Err(error) => {

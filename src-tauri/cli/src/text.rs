@@ -49,6 +49,16 @@ pub fn clock(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// The same of a time that is read beside an earlier one: with the day only where it is another.
+#[must_use]
+pub fn clock_after(earlier: Timestamp, time: Timestamp, zone: &TimeZone) -> String {
+    let then = time.to_zoned_datetime(zone.clone());
+    if then.date() == earlier.to_zoned_datetime(zone.clone()).date() {
+        return then.strftime("%H:%M:%S").to_string();
+    }
+    clock(time, zone)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +80,15 @@ mod tests {
         for character in (0..=0x10_ffff).filter_map(char::from_u32) {
             assert!(!plain(&character.to_string()).contains(char::is_control), "{character:?}");
         }
+    }
+
+    #[test]
+    fn the_day_is_told_again_only_where_it_is_another() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let east = TimeZone::fixed(jiff::tz::offset(2));
+        let (before, midnight) = (at("2026-05-10T21:59:59Z"), at("2026-05-10T22:00:00Z"));
+        assert_eq!(clock_after(before, midnight, &TimeZone::UTC), "22:00:00");
+        assert_eq!(clock_after(before, midnight, &east), "2026-05-11 00:00:00");
     }
 
     #[test]

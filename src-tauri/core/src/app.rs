@@ -270,7 +270,7 @@ async fn follow(bus: Bus, store: Store, index: Reconciler, clock: SharedClock, o
                     note(&store, engine_happening(&index.pulse(), clock.now())).await;
                 }
             }
-            Heard::Event(Event::IndexChanged(_) | Event::StatusChanged) => {}
+            Heard::Event(Event::IndexChanged(_) | Event::GapRecorded(_) | Event::StatusChanged) => {}
             Heard::Closed => return,
         }
     }

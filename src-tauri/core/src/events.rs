@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use crate::rules::diff::Change;
+use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, RowId, WorkloadId};
 use crate::rules::row::Row;
 
@@ -19,6 +20,8 @@ const BACKLOG: usize = 1024;
 pub enum Event {
     /// Rows of the index changed in one commit.
     IndexChanged(Arc<IndexChange>),
+    /// A span turned out to be one that nobody verified.
+    GapRecorded(Gap),
     /// The engine's connection, the stream's state or the index's age changed: `status` answers anew.
     StatusChanged,
     /// A setting has a new value.

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use harness::engine::IMAGE;
 use tinyforge_core::reconcile::Link;
+use tinyforge_core::rules::gap::GapReason;
 use tinyforge_core::rules::ids::ContainerId;
-use tinyforge_core::store::GapReason;
 
 use super::site::Site;
 

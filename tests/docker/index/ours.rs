@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::engine::{IMAGE, RealEngine};
 use harness::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
+use jiff::Timestamp;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -52,6 +53,18 @@ fn frozen_for_a_minute_it_is_equal_again_at_once_and_tells_the_gap() {
         Value::Null,
         "the removed one is told: {history:#}"
     );
+    let told = sandbox.run(&["history", "stays", "--json"]).exits(0).json();
+    let gap = told.as_array().unwrap().iter().find(|line| line["field"] == "gap").unwrap_or_else(|| {
+        panic!("nobody says that it was not watched: {told:#}");
+    });
+    let seconds = |key: &str| gap[key].as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
+    let unwatched = u64::try_from(seconds("to") - seconds("at")).unwrap();
+    assert!((frozen().as_secs() - 5..frozen().as_secs() + 30).contains(&unwatched), "{gap:#}");
+    assert_eq!(gap["detail"], "asleep", "{gap:#}");
+    sandbox.run(&["history", "stays"]).exits(0).says("not verified until").says("tinyforge was frozen");
+    let all = sandbox.run(&["events", "--json"]).exits(0).json();
+    let the_same = |line: &Value| ["field", "at", "detail"].iter().all(|key| line[key] == gap[key]);
+    assert!(all.as_array().unwrap().iter().any(the_same), "everybody's log has it too: {all:#}");
     ends_in_order(&mut daemon);
 }
 

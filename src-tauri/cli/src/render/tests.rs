@@ -228,7 +228,10 @@ fn log() -> Value {
          "to": "unhealthy", "cause": "exit", "detail": "exit 1:\u{1b}[2J timeout"},
         {"seq": 3, "container_id": null, "name": "tmp", "workload_name": null, "role": null,
          "at": "2026-05-10T11:59:30Z", "recorded_at": "2026-05-10T11:59:30Z", "field": "state", "from": "running",
-         "to": null, "cause": "foreign", "detail": "docker rm"}
+         "to": null, "cause": "foreign", "detail": "docker rm"},
+        {"seq": null, "container_id": null, "name": "", "workload_name": null, "role": null,
+         "at": "2026-05-10T11:59:40Z", "recorded_at": "2026-05-10T11:59:55Z", "field": "gap", "from": null,
+         "to": "2026-05-10T11:59:55Z", "cause": "unknown", "detail": "engine_away"}
     ])
 }
 

@@ -133,6 +133,8 @@ impl Client {
                     return match Self::over(path, connection, patience).await {
                         Ok(client) => Ok(Reach::Daemon(client)),
                         Err(error) if error.code == ErrorCode::DaemonGone => Ok(silent(&error)),
+                        // Whoever listens there now, it is no daemon of ours: the pointer is a left-over.
+                        Err(error) if error.code == ErrorCode::Internal => continue,
                         Err(error) => Err(error),
                     };
                 }
@@ -335,10 +337,8 @@ async fn greet(
 async fn next(lines: &mut Lines<BufReader<ReadHalf>>) -> Result<FromDaemon, ApiError> {
     match lines.next().await {
         Ok(Some(line)) => protocol::decode(&line).map_err(|error| {
-            ApiError::new(
-                ErrorCode::Version,
-                format!("the daemon's words are not understood: {}", error.message),
-            )
+            tracing::debug!("not understood: {}", error.message);
+            ApiError::new(ErrorCode::Internal, "whoever listens at the daemon's socket does not speak as one")
         }),
         Ok(None) => Err(gone("it closed the connection")),
         Err(FrameError::Io(error)) => Err(gone(&error.to_string())),

@@ -90,8 +90,8 @@ command!(
 command!(
     /// The latest lines of the event log of the engine that answers, or answered last, oldest first.
     Events("events", Reads) -> Vec<LogEntry> {
-        /// At most so many; 0 means 200.
-        limit: u32,
+        /// At most so many; absent: 200.
+        limit: Option<u32>,
     }
 );
 command!(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::client::SilentDaemon;
 use super::commands::Doctor;
 use super::shapes::{ApiError, EngineState, Finding, PartState, Status};
-use super::words::{bytes, count, span};
+use super::words::{bytes, count, span, without_error_numbers};
 use super::{Answers, Control};
 use crate::jobs::JobStatus;
 use crate::reconcile::Pulse;
@@ -23,9 +23,12 @@ impl Answers<Doctor> for Control {
         findings.extend([
             engine(&status),
             index(&status, &pulse, pass_interval, now),
-            database(&status, &pulse),
+            self.database(&status, &pulse),
         ]);
-        findings.push(self.integrity().await);
+        // What is held in memory instead of a damaged file says nothing about the file.
+        if !self.parts.store.report().is_damaged() {
+            findings.push(self.integrity().await);
+        }
         findings.push(self.backups(now).await);
         if !self.parts.observes_only {
             findings.push(self.reconciler());
@@ -36,7 +39,8 @@ impl Answers<Doctor> for Control {
 }
 
 fn finding(part: &str, state: PartState, text: String, cure: Option<&str>) -> Finding {
-    Finding { part: part.to_owned(), state, text, cure: cure.map(str::to_owned) }
+    let (part, text) = (part.to_owned(), without_error_numbers(&text));
+    Finding { part, state, text, cure: cure.map(str::to_owned) }
 }
 
 fn silent(daemon: &SilentDaemon) -> Finding {
@@ -104,18 +108,6 @@ fn index(status: &Status, pulse: &Pulse, pass_interval: Duration, now: Timestamp
     finding("index", state, text, cure)
 }
 
-fn database(status: &Status, pulse: &Pulse) -> Finding {
-    let database = &status.database;
-    if let Some(trouble) = &pulse.store_trouble {
-        return finding("database", PartState::Fail, trouble.text.clone(), Some(trouble.cure));
-    }
-    let said = format!("{}, {}, schema {}", database.path, bytes(database.bytes), database.schema_version);
-    match &database.note {
-        Some(note) => finding("database", PartState::Warn, format!("{said}; {note}"), None),
-        None => finding("database", PartState::Ok, said, None),
-    }
-}
-
 /// How a job last went. One that failed is tried again by itself, and is worth a look all the same.
 fn job(name: &str, job: &JobStatus, now: Timestamp) -> Finding {
     let part = format!("job {name}");
@@ -146,6 +138,30 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
 }
 
 impl Control {
+    fn database(&self, status: &Status, pulse: &Pulse) -> Finding {
+        let database = &status.database;
+        if let Some(trouble) = &pulse.store_trouble {
+            return finding("database", PartState::Fail, trouble.text.clone(), Some(trouble.cure));
+        }
+        let report = self.parts.store.report();
+        let said =
+            format!("{}, {}, schema {}", database.path, bytes(database.bytes), database.schema_version);
+        let (state, cure) = match &database.note {
+            None => return finding("database", PartState::Ok, said, None),
+            Some(_) if report.is_damaged() => (
+                PartState::Fail,
+                "Start the daemon (tinyforge serve): it sets the file aside and goes on from the last good copy and the engine.",
+            ),
+            Some(_) if report.was_damaged() => (
+                PartState::Warn,
+                "Nothing more is to be done; if something is missing, look at `tinyforge backup list`, and check the disk.",
+            ),
+            Some(_) => (PartState::Ok, ""),
+        };
+        let said = format!("{said}; {}", database.note.as_deref().unwrap_or_default());
+        finding("database", state, said, Some(cure).filter(|cure| !cure.is_empty()))
+    }
+
     async fn integrity(&self) -> Finding {
         match self.parts.store.integrity().await {
             Ok(Ok(())) => finding("database pages", PartState::Ok, "no page is damaged".into(), None),

@@ -8,9 +8,10 @@ use super::commands::{At, Events, History, Ps};
 use super::shapes::{ApiError, Container, ContainerAt, ErrorCode, Gap, HistoryEntry, IndexAt, LogEntry};
 use super::{Answers, Control, present};
 use crate::reconcile::Link;
+use crate::rules::gap::{self, GapReason};
 use crate::rules::ids::EngineId;
 use crate::rules::row::Row;
-use crate::store::{GapReason, IndexThen, KnownEngine};
+use crate::store::{IndexThen, KnownEngine};
 
 /// Lines of the event log that are shown where no number is given.
 const EVENTS: u32 = 200;
@@ -51,16 +52,33 @@ impl Answers<History> for Control {
         let engine = self.engine_shown().await?;
         let history = self.parts.store.history_of(engine.as_ref(), &asked.container).await?;
         let lines = history.lines.iter().map(|line| &line.recorded);
-        Ok(lines.map(|line| present::history(line.recorded_at, &line.change)).collect())
+        let lines = lines.map(|line| present::history(line.recorded_at, &line.change)).collect();
+        let mut gaps = history.gaps;
+        if !history.gone {
+            gaps.extend(self.lasting_gap(history.verified_until, self.parts.clock.now()));
+        }
+        let gaps = gaps.iter().map(present::gap).collect();
+        Ok(present::with_gaps(lines, gaps, |entry| entry.at))
     }
 }
 
 impl Answers<Events> for Control {
     async fn answer(&self, asked: Events) -> Result<Vec<LogEntry>, ApiError> {
-        let limit = if asked.limit == 0 { EVENTS } else { asked.limit };
+        let limit = asked.limit.unwrap_or(EVENTS);
         let engine = self.engine_shown().await?;
         let lines = self.parts.store.log(engine.as_ref(), limit).await?;
-        Ok(lines.into_iter().map(|line| present::log_entry(&line.recorded, line.workload_name)).collect())
+        let lines: Vec<_> =
+            lines.into_iter().map(|line| present::log_entry(&line.recorded, line.workload_name)).collect();
+        let Some(engine) = engine else { return Ok(lines) };
+        // Those before the first line shown belong to what is not shown.
+        let shown_from = lines.first().map_or(Timestamp::MIN, |line| line.entry.recorded_at);
+        let mut gaps = self.parts.store.gaps(&engine).await?;
+        gaps.retain(|gap| shown_from <= gap.to);
+        gaps.reverse();
+        let verified_until = self.parts.store.verified_at(&engine).await?;
+        gaps.extend(self.lasting_gap(verified_until, self.parts.clock.now()));
+        let gaps = gaps.iter().map(present::gap_of_all).collect();
+        Ok(present::with_gaps(lines, gaps, |line| line.entry.at))
     }
 }
 
@@ -107,17 +125,21 @@ impl Control {
         if at < known_from {
             return Some(unknown_before(known_from, "before_first_look"));
         }
-        if let Some(gap) = &was.gap {
-            return Some(Gap { from: Some(gap.from), to: gap.to, reason: gap.reason.as_str().to_owned() });
-        }
+        let lasting = || self.lasting_gap(Some(was.verified_until.unwrap_or(known_from)), now);
+        let gap = was.gap.clone().or_else(|| lasting().filter(|gap| gap.from < at))?;
+        Some(Gap { from: Some(gap.from), to: gap.to, reason: gap.reason.as_str().to_owned() })
+    }
+
+    /// The gap that lasts, and is recorded when a pass has ended it.
+    fn lasting_gap(&self, verified_until: Option<Timestamp>, now: Timestamp) -> Option<gap::Gap> {
         let pulse = self.parts.index.pulse();
-        let verified_until = pulse.verified_at.max(was.verified_until);
-        let lasts = matches!(pulse.link, Link::Away(_)) && verified_until.is_none_or(|until| until < at);
-        lasts.then(|| Gap {
-            from: Some(verified_until.unwrap_or(known_from)),
-            to: now,
-            reason: GapReason::EngineAway.as_str().to_owned(),
-        })
+        // An engine that has not been reached since our start leaves nothing to doubt yet.
+        let not_reached = || {
+            let away = matches!(pulse.link, Link::Away(_));
+            pulse.verified_at.max(verified_until).filter(|_| away).map(|from| (GapReason::EngineAway, from))
+        };
+        let (reason, from) = pulse.unverified.or_else(not_reached)?;
+        (from < now).then_some(gap::Gap { from, to: now, reason })
     }
 
     /// The rows of the engine that answers, or answered last, newest first, and the revision they have.

@@ -128,6 +128,7 @@ impl Control {
             Heard::Lagged(missed) => return Some(Announcement::Lagged { missed }),
             Heard::Closed => return None,
             Heard::Event(Event::IndexChanged(change)) => self.patch(&change).await.map(Announcement::Patch),
+            Heard::Event(Event::GapRecorded(gap)) => Ok(Announcement::Gap(present::gap(&gap))),
             Heard::Event(Event::StatusChanged) => {
                 self.status().await.map(|status| Announcement::Status(Box::new(status)))
             }

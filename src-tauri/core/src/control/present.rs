@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::shapes::{Container, HistoryEntry, LogEntry, Verdict};
+use super::shapes::{Container, HistoryEntry, HistoryField, LogEntry, Verdict};
 use crate::events::Recorded;
+use crate::rules::cause::Cause;
 use crate::rules::container::{State, pinned_digest};
 use crate::rules::diff::Change;
 use crate::rules::dispatch::Workload;
+use crate::rules::gap::{Gap, GapReason};
 use crate::rules::ids::WorkloadId;
 use crate::rules::row::{Owner, Row};
-use crate::rules::verdict;
+use crate::rules::{time, verdict};
 
 /// Workloads by id, for their names.
 pub(super) type Names = BTreeMap<WorkloadId, Workload>;
@@ -74,7 +76,7 @@ pub(super) fn history(recorded_at: Timestamp, change: &Change) -> HistoryEntry {
     HistoryEntry {
         at: change.at,
         recorded_at,
-        field: change.field,
+        field: change.field.into(),
         from: change.from.clone(),
         to: change.to.clone(),
         cause: change.cause,
@@ -84,11 +86,69 @@ pub(super) fn history(recorded_at: Timestamp, change: &Change) -> HistoryEntry {
 
 pub(super) fn log_entry(recorded: &Recorded, workload_name: Option<String>) -> LogEntry {
     LogEntry {
-        seq: recorded.seq,
+        seq: Some(recorded.seq),
         container_id: recorded.container_id.as_ref().map(ToString::to_string),
         name: recorded.name.clone(),
         workload_name,
         role: recorded.role.clone(),
         entry: history(recorded.recorded_at, &recorded.change),
+    }
+}
+
+/// A gap as a line of the history.
+pub(super) fn gap(gap: &Gap) -> HistoryEntry {
+    HistoryEntry {
+        at: gap.from,
+        recorded_at: gap.to,
+        field: HistoryField::Gap,
+        from: None,
+        to: Some(time::text(gap.to)),
+        cause: match gap.reason {
+            GapReason::Asleep => Cause::Sleep,
+            GapReason::NotRunning | GapReason::EngineAway => Cause::Unknown,
+        },
+        detail: Some(gap.reason.as_str().to_owned()),
+    }
+}
+
+/// A gap as a line of the event log.
+pub(super) fn gap_of_all(of: &Gap) -> LogEntry {
+    LogEntry {
+        seq: None,
+        container_id: None,
+        name: String::new(),
+        workload_name: None,
+        role: None,
+        entry: gap(of),
+    }
+}
+
+/// The lines as they are, each gap before the first of them that happened in it or later.
+pub(super) fn with_gaps<T>(lines: Vec<T>, gaps: Vec<T>, at: impl Fn(&T) -> Timestamp) -> Vec<T> {
+    let mut told = Vec::with_capacity(lines.len() + gaps.len());
+    let mut gaps = gaps.into_iter().peekable();
+    for line in lines {
+        while let Some(gap) = gaps.next_if(|gap| at(gap) <= at(&line)) {
+            told.push(gap);
+        }
+        told.push(line);
+    }
+    told.extend(gaps);
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_stands_before_what_happened_in_it() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        // The fourth line was written last and happened early, as one that an engine told late.
+        let lines = vec![(10, "created"), (20, "started"), (30, "stopped"), (25, "renamed")];
+        let gaps = vec![(5, "gap a"), (20, "gap b"), (28, "gap c"), (40, "gap d")];
+        let told = with_gaps(lines, gaps, |(second, _)| at(*second));
+        let words: Vec<_> = told.into_iter().map(|(_, word)| word).collect();
+        assert_eq!(words, ["gap a", "created", "gap b", "started", "gap c", "stopped", "renamed", "gap d"]);
     }
 }

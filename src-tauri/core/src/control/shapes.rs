@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use specta::Type;
 
+use super::words;
 use crate::rules::cause::Cause;
 use crate::rules::container::{Health, Port, State, WorkloadKind};
 use crate::rules::diff::Field;
@@ -176,6 +177,29 @@ pub struct Difference {
     pub engine: Option<String>,
 }
 
+/// What a line of the history tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryField {
+    State,
+    Health,
+    Image,
+    Name,
+    /// A span that nobody verified: `at` is its beginning, `to` its end, `detail` the reason, as in [`Gap`].
+    Gap,
+}
+
+impl From<Field> for HistoryField {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::State => Self::State,
+            Field::Health => Self::Health,
+            Field::Image => Self::Image,
+            Field::Name => Self::Name,
+        }
+    }
+}
+
 /// One line of a container's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct HistoryEntry {
@@ -184,17 +208,18 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     #[specta(type = String)]
     pub recorded_at: Timestamp,
-    pub field: Field,
+    pub field: HistoryField,
     pub from: Option<String>,
     pub to: Option<String>,
     pub cause: Cause,
     pub detail: Option<String>,
 }
 
-/// A line of the event log: a history entry and whose it is.
+/// A line of the event log: a history entry and whose it is. A gap is everybody's: it names no container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct LogEntry {
-    pub seq: u64,
+    /// The order of writing; `null` for a gap.
+    pub seq: Option<u64>,
     pub container_id: Option<String>,
     pub name: String,
     pub workload_name: Option<String>,
@@ -324,6 +349,8 @@ pub struct Patch {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Announcement {
     Patch(Patch),
+    /// A span turned out to be one that nobody verified.
+    Gap(HistoryEntry),
     Status(Box<Status>),
     Setting {
         key: String,
@@ -376,8 +403,9 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// The system's words for an error are plain; the number that Rust puts behind them is not.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: words::without_error_numbers(&message.into()) }
     }
 }

@@ -96,7 +96,7 @@ impl Control {
             path: self.parts.home.database().display().to_string(),
             bytes: store.bytes(),
             schema_version: store.schema_version(),
-            ok: pulse.store_trouble.is_none(),
+            ok: pulse.store_trouble.is_none() && !store.report().is_damaged(),
             note: pulse.store_trouble.as_ref().map(|trouble| trouble.text.clone()).or(found),
         }
     }

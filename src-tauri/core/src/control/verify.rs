@@ -31,6 +31,8 @@ const PATIENCE: [Duration; 4] = [
 impl Answers<Verify> for Control {
     async fn answer(&self, _: Verify) -> Result<Verification, ApiError> {
         self.reachable().await?;
+        // A ping is given up long before a listing is.
+        self.parts.engine.ping().await?;
         let listed = self.parts.engine.list().await?;
         let known = self.rows_by_container().await?.into_keys();
         let mut open: BTreeSet<ContainerId> =

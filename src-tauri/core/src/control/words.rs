@@ -48,6 +48,25 @@ pub fn count(number: u64, one: &str) -> String {
     format!("{number} {many}")
 }
 
+/// The text without what Rust puts behind a system's error: ` (os error 2)`.
+#[must_use]
+pub fn without_error_numbers(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from)) = rest.split_once(" (os error ") {
+        plain.push_str(before);
+        rest = match from.split_once(')') {
+            Some((number, after)) if number.bytes().all(|byte| byte.is_ascii_digit()) => after,
+            _ => {
+                plain.push_str(" (os error ");
+                from
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +102,21 @@ mod tests {
         ];
         for (seconds, expected) in cases {
             assert_eq!(span(seconds), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_systems_error_is_told_without_its_number() {
+        let error = std::io::Error::from_raw_os_error(2);
+        assert!(!without_error_numbers(&error.to_string()).contains('2'), "{error}");
+        let cases = [
+            ("copying a (os error 13): x (os error 2)", "copying a: x"),
+            ("a (os error two)", "a (os error two)"),
+            ("a (os error 2", "a (os error 2"),
+            ("plain", "plain"),
+        ];
+        for (text, plain) in cases {
+            assert_eq!(without_error_numbers(text), plain);
         }
     }
 

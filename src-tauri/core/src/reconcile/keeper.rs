@@ -29,11 +29,12 @@ use crate::rules::cause::{self, Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
 use crate::rules::container::Observed;
 use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
+use crate::rules::gap::{Gap, GapReason};
 use crate::rules::ids::{ContainerId, EngineId, RowId};
 use crate::rules::plan::{self, Circumstances, IndexView, RowWrite};
 use crate::rules::planted::{self as fault, Bug};
 use crate::rules::volley::{Kill, SHUTDOWN, last_volley};
-use crate::store::{Gap, GapReason, IndexCommit, IndexLoad, Recast, Store, StoreError};
+use crate::store::{IndexCommit, IndexLoad, Recast, Store, StoreError};
 
 /// Inspects at once: a thousand take a quarter of a second with eight, and more does not make it faster.
 const LOOKS_AT_ONCE: usize = 8;
@@ -402,6 +403,7 @@ impl Keeper {
     /// Tells the pulse where it changed.
     fn say(&mut self) {
         self.pulse.events = self.marks.events();
+        self.pulse.unverified = self.unverified();
         self.pulse.stuck = u64::try_from(self.looks.stuck()).unwrap_or(u64::MAX);
         let pulse = &self.pulse;
         self.tell.send_if_modified(|told| {
@@ -411,6 +413,14 @@ impl Keeper {
             }
             changed
         });
+    }
+
+    /// Until a gap is written it lasts, for whoever asks.
+    fn unverified(&self) -> Option<(GapReason, Timestamp)> {
+        let lasting = self.doubt.and_then(|(doubt, since)| Some((GapReason::of(doubt)?, since?)));
+        let being_written = self.committing.iter().flat_map(|batch| &batch.gaps);
+        let closed = || being_written.chain(&self.gaps).next().map(|gap| (gap.reason, gap.from));
+        lasting.or_else(closed)
     }
 
     /// What events have told already is looked at and written first: a machine that shuts down stops its containers
@@ -491,21 +501,6 @@ fn before(time: Timestamp, span: Duration) -> Timestamp {
 fn apart(now: Timestamp, then: Timestamp, steady: Duration) -> Duration {
     let steady = jiff::SignedDuration::try_from(steady).unwrap_or(jiff::SignedDuration::MAX);
     now.duration_since(then).saturating_sub(steady).unsigned_abs()
-}
-
-fn difference(now: Timestamp, then: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
-}
-
-/// The span that a pass after a doubt has closed. Below the shortest that a reader would notice there is none.
-fn gap(doubt: Doubt, from: Timestamp, to: Timestamp) -> Option<Gap> {
-    let reason = match doubt {
-        Doubt::Boot => GapReason::NotRunning,
-        Doubt::EngineAway | Doubt::Reconnected => GapReason::EngineAway,
-        Doubt::Asleep => GapReason::Asleep,
-        Doubt::ClockJumped | Doubt::Asked => return None,
-    };
-    (difference(to, from) >= Duration::from_millis(100)).then_some(Gap { from, to, reason })
 }
 
 #[cfg(test)]

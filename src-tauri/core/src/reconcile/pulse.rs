@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::docker::{EngineError, EngineIdentity};
+use crate::rules::gap::GapReason;
 
 /// The state of the connection to the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Pulse {
     /// The engine's latest answer to a ping or a first call.
     pub latency: Option<Duration>,
     pub verified_at: Option<Timestamp>,
+    /// Why, and since when, nothing is verified: the gap that a pass will close and the store then record.
+    pub unverified: Option<(GapReason, Timestamp)>,
     pub last_pass: Option<Duration>,
     /// Passes over this engine completed since the start.
     pub passes: u64,
@@ -58,6 +61,7 @@ impl Pulse {
             engine: None,
             latency: None,
             verified_at: None,
+            unverified: None,
             last_pass: None,
             passes: 0,
             events: 0,

@@ -7,6 +7,7 @@ pub mod cause;
 pub mod container;
 pub mod diff;
 pub mod dispatch;
+pub mod gap;
 pub mod ids;
 pub mod labels;
 pub mod missing;

@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, ffi};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Who holds it, as far as the lock file tells.
-    #[error("another tinyforge holds {0}; attach to it, or stop it first")]
+    #[error("another tinyforge holds {0}; stop it, or try again when it is done")]
     Locked(String),
     #[error(
         "the database {path} was written by a newer tinyforge (schema {found}; this one knows {known}): \
@@ -122,7 +122,7 @@ impl StoreError {
         let Some(code) = error.sqlite_error_code() else {
             return Self::Refused { during, reason: error.to_string() };
         };
-        let reason = error.to_string();
+        let reason = in_our_words(&error);
         if error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_SHMSIZE) {
             // The log's index could not grow: so SQLite says of a full disk before there is a log to be written.
             return Self::DiskFull { during };
@@ -150,6 +150,27 @@ impl<T> During<T> for Sql<T> {
         self.map_err(|error| StoreError::sql(what, error))
     }
 }
+
+/// What is wrong with the file or its disk. What is neither is a fault of the program, told as SQLite tells it.
+pub(super) fn in_our_words(error: &rusqlite::Error) -> String {
+    let extended = error.sqlite_error().map_or(0, |e| e.extended_code);
+    let words = match (error.sqlite_error_code(), extended) {
+        (Some(ErrorCode::DatabaseCorrupt), _) => CONTRADICTING_PAGES,
+        (Some(ErrorCode::NotADatabase), _) => "the file is no database",
+        (Some(ErrorCode::SystemIoFailure), ffi::SQLITE_IOERR_READ) => "reading failed",
+        (Some(ErrorCode::SystemIoFailure), ffi::SQLITE_IOERR_SHORT_READ) => "the file ends too early",
+        (Some(ErrorCode::SystemIoFailure), ffi::SQLITE_IOERR_WRITE) => "writing failed",
+        (Some(ErrorCode::SystemIoFailure), ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => {
+            "what was written did not reach the disk"
+        }
+        (Some(ErrorCode::SystemIoFailure), _) => "the disk failed",
+        _ => return error.to_string(),
+    };
+    words.to_owned()
+}
+
+/// What a check of a damaged file comes down to, whichever page it names.
+pub(super) const CONTRADICTING_PAGES: &str = "its pages contradict each other";
 
 pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{During as _, Sql, StoreError, is_damage};
+use super::error::{CONTRADICTING_PAGES, During as _, Sql, StoreError, in_our_words, is_damage};
 use super::folder;
 use super::migrate;
 
@@ -73,7 +73,7 @@ fn has_log(path: &Path) -> bool {
 fn condition(path: &Path, query: &str) -> Result<Condition, StoreError> {
     match look(path, query) {
         Ok(condition) => Ok(condition),
-        Err(error) if is_damage(&error) => Ok(Condition::Damaged(error.to_string())),
+        Err(error) if is_damage(&error) => Ok(Condition::Damaged(in_our_words(&error))),
         Err(error) => Err(error).during("examining it"),
     }
 }
@@ -99,7 +99,11 @@ fn look(path: &Path, query: &str) -> Sql<Condition> {
 /// `Err` says what is wrong with the file.
 pub(super) fn quick_check(db: &Connection) -> Sql<Result<(), String>> {
     let first: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    Ok(if first == "ok" { Ok(()) } else { Err(first) })
+    if first == "ok" {
+        return Ok(Ok(()));
+    }
+    tracing::error!(found = first, "the database is damaged");
+    Ok(Err(CONTRADICTING_PAGES.to_owned()))
 }
 
 /// The path as the part of a `file:` address.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row as SqlRow, params};
 
 use super::error::Sql;
 use super::words::{Columns as _, time_text};
-use super::{Gap, GapReason};
+use crate::rules::gap::{Gap, GapReason};
 use crate::rules::ids::EngineId;
 
 /// A gap that grew is written again with its later end; it never shrinks.

@@ -97,7 +97,9 @@ pub(super) fn commit(db: &Connection, commit: &IndexCommit) -> Result<Done<u64>,
     for write in &commit.writes {
         changed.apply(db, commit, write)?;
     }
-    changed.announce(db, engine, commit.verified_at, commit.now)
+    let mut done = changed.announce(db, engine, commit.verified_at, commit.now)?;
+    done.announce.extend(commit.gaps.iter().cloned().map(Event::GapRecorded));
+    Ok(done)
 }
 
 /// The deployer's columns of one row, and nothing else of it.

@@ -48,6 +48,7 @@ use crate::events::Bus;
 use crate::rules::cause::Cause;
 use crate::rules::diff::Field;
 use crate::rules::dispatch::{Claims, Recorded, Workload};
+use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 pub use crate::rules::plan::RowWrite;
 use crate::rules::row::{Decided, Row};
@@ -131,22 +132,6 @@ pub struct Recast {
     pub field: Field,
     pub since: Timestamp,
     pub cause: Cause,
-}
-
-/// A span that could not be verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    pub from: Timestamp,
-    pub to: Timestamp,
-    pub reason: GapReason,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GapReason {
-    NotRunning,
-    EngineAway,
-    /// The machine slept, or the process was frozen.
-    Asleep,
 }
 
 /// Opening and closing.
@@ -366,6 +351,13 @@ impl Store {
         self.executor().read("reading the history", move |db| past::index_at(db, &engine, at)).await
     }
 
+    /// Until when an engine's index has been verified, as last written.
+    pub async fn verified_at(&self, engine: &EngineId) -> Result<Option<Timestamp>, StoreError> {
+        const READ: &str = "reading the engines";
+        let engine = engine.clone();
+        self.executor().read(READ, move |db| engines::verified_at(db, &engine).during(READ)).await
+    }
+
     /// The spans of an engine's index that could not be verified, newest first.
     pub async fn gaps(&self, engine: &EngineId) -> Result<Vec<Gap>, StoreError> {
         const READ: &str = "reading the gaps";
@@ -451,7 +443,7 @@ impl Store {
         }
     }
 
-    /// Copies the database while it is in use, and keeps the newest copies, as many as the setting says.
+    /// Copies the database while it is in use, and keeps the newest copies of that kind, as many as the setting says.
     pub async fn backup(&self, reason: BackupReason, now: Timestamp) -> Result<Backup, StoreError> {
         let Place::Folder(folder) = &self.inner.place else {
             return Err(StoreError::InMemory("copies: it is gone when the command ends"));

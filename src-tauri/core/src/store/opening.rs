@@ -50,6 +50,12 @@ impl OpenReport {
             OpenNote::Migrated { .. } => false,
         })
     }
+
+    /// Whether the file is damaged still: a command that only observes sets nothing aside.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.notes.iter().any(|note| matches!(note, OpenNote::Damaged { .. }))
+    }
 }
 
 impl fmt::Display for OpenNote {

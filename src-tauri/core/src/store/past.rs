@@ -8,9 +8,10 @@ use rusqlite::Connection;
 use super::changes::{self, LogLine};
 use super::error::{During as _, StoreError};
 use super::retired::{self, Retired};
-use super::{Gap, containers, engines, gaps};
+use super::{containers, engines, gaps};
 use crate::rules::container::{Health, State};
 use crate::rules::diff::Field;
+use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::row::{Owner, Row};
 
@@ -26,6 +27,10 @@ pub struct ContainerHistory {
     pub gone: bool,
     /// Oldest first.
     pub lines: Vec<LogLine>,
+    /// The spans of its life that nobody verified, oldest first.
+    pub gaps: Vec<Gap>,
+    /// Until when its engine's index has been verified, while it is there.
+    pub verified_until: Option<Timestamp>,
 }
 
 /// The index as it stood.
@@ -61,7 +66,7 @@ pub struct ContainerThen {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Candidate {
     /// A row of the index, with the container it stands for now.
-    Row { engine: EngineId, id: RowId, container: Option<ContainerId>, name: String },
+    Row { engine: EngineId, id: RowId, container: Option<ContainerId>, name: String, began: Timestamp },
     /// A container that no row stands for any more.
     Gone { container: ContainerId, name: String },
 }
@@ -73,6 +78,7 @@ impl Candidate {
             id: row.id.clone(),
             container: row.container_id.clone(),
             name: row.facts.name.clone(),
+            began: row.facts.container_created_at.unwrap_or(row.created_at),
         }
     }
 
@@ -164,18 +170,55 @@ fn gone_beginning(db: &Connection, query: &str) -> Result<Vec<Candidate>, StoreE
 impl Candidate {
     fn history(self, db: &Connection) -> Result<ContainerHistory, StoreError> {
         match self {
-            Self::Row { engine, id, container, name } => {
+            Self::Row { engine, id, container, name, began } => {
                 let lines = changes::of_row(db, &engine, &id).during(READ)?;
-                Ok(ContainerHistory { row_id: id, container_id: container, name, gone: false, lines })
+                let began = lines.first().map_or(began, |line| line.recorded.change.at.min(began));
+                Ok(ContainerHistory {
+                    row_id: id,
+                    container_id: container,
+                    name,
+                    gone: false,
+                    lines,
+                    gaps: unverified(db, &engine, began, None)?,
+                    verified_until: engines::verified_at(db, &engine).during(READ)?,
+                })
             }
             Self::Gone { container, name } => {
                 let lines = changes::of_container(db, &container).during(READ)?;
                 let row_id = lines.last().map(|line| line.recorded.row_id.clone());
                 let row_id = row_id.unwrap_or_else(|| RowId::new(container.as_str()));
-                Ok(ContainerHistory { row_id, container_id: Some(container), name, gone: true, lines })
+                let gaps = match (lines.first(), lines.last()) {
+                    (Some(first), Some(last)) => {
+                        let began = first.recorded.change.at;
+                        unverified(db, &last.engine_id, began, Some(last.recorded.recorded_at))?
+                    }
+                    _ => Vec::new(),
+                };
+                Ok(ContainerHistory {
+                    row_id,
+                    container_id: Some(container),
+                    name,
+                    gone: true,
+                    lines,
+                    gaps,
+                    verified_until: None,
+                })
             }
         }
     }
+}
+
+/// The gaps between two moments, oldest first.
+fn unverified(
+    db: &Connection,
+    engine: &EngineId,
+    began: Timestamp,
+    ended: Option<Timestamp>,
+) -> Result<Vec<Gap>, StoreError> {
+    let mut gaps = gaps::of_engine(db, engine).during(READ)?;
+    gaps.retain(|gap| gap.concerns(began, ended));
+    gaps.reverse();
+    Ok(gaps)
 }
 
 /// What a row stood for over a time: a row may stand for several containers, one after another.
@@ -216,7 +259,7 @@ pub(super) fn index_at(db: &Connection, engine: &EngineId, at: Timestamp) -> Res
     let gaps = gaps::of_engine(db, engine).during(READ)?;
     Ok(IndexThen {
         at,
-        gap: gaps.into_iter().find(|gap| gap.from <= at && at < gap.to),
+        gap: gaps.into_iter().find(|gap| gap.covers(at)),
         known_from: engines::first_seen_at(db, engine).during(READ)?,
         verified_until: engines::verified_at(db, engine).during(READ)?,
         containers,

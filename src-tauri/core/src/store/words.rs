@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Row as SqlRow, RowIndex};
 
-use super::GapReason;
 use super::error::Sql;
 use crate::rules::cause::Cause;
 use crate::rules::container::Port;
@@ -51,24 +50,6 @@ pub(super) fn field(field: Field) -> &'static str {
 
 pub(super) fn field_of(word: &str) -> Option<Field> {
     [Field::State, Field::Health, Field::Image, Field::Name].into_iter().find(|f| field(*f) == word)
-}
-
-impl GapReason {
-    pub const ALL: &'static [Self] = &[Self::NotRunning, Self::EngineAway, Self::Asleep];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotRunning => "not_running",
-            Self::EngineAway => "engine_away",
-            Self::Asleep => "asleep",
-        }
-    }
-
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|r| r.as_str() == word)
-    }
 }
 
 pub(super) fn time_text(t: Timestamp) -> String {
@@ -144,9 +125,6 @@ mod tests {
         for f in [Field::State, Field::Health, Field::Image, Field::Name] {
             assert_eq!(serde_json::to_value(f).unwrap(), field(f));
             assert_eq!(field_of(field(f)), Some(f));
-        }
-        for reason in GapReason::ALL {
-            assert_eq!(GapReason::parse(reason.as_str()), Some(*reason));
         }
     }
 }

@@ -57,7 +57,11 @@ export type Announced = Announcement;
 /**  What a face hears without asking. */
 export type Announcement = {
 	type: "patch",
-} & Patch | {
+} & Patch | 
+/**  A span turned out to be one that nobody verified. */
+{
+	type: "gap",
+} & HistoryEntry | {
 	type: "status",
 } & Status | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
 /**  Some were missed: ask for a snapshot. */
@@ -233,12 +237,9 @@ export type ErrorCode =
 
 /**  The latest lines of the event log of the engine that answers, or answered last, oldest first. */
 export type Events = {
-	/**  At most so many; 0 means 200. */
-	limit?: number,
+	/**  At most so many; absent: 200. */
+	limit?: number | null,
 };
-
-/**  What the history keeps of a container. */
-export type Field = "state" | "health" | "image" | "name";
 
 /**  One part of the doctor's report. */
 export type Finding = {
@@ -277,12 +278,17 @@ export type HistoryEntry = {
 	/**  When it happened, by the engine's time where that is known. */
 	at: string,
 	recorded_at: string,
-	field: Field,
+	field: HistoryField,
 	from: string | null,
 	to: string | null,
 	cause: Cause,
 	detail: string | null,
 };
+
+/**  What a line of the history tells of. */
+export type HistoryField = "state" | "health" | "image" | "name" | 
+/**  A span that nobody verified: `at` is its beginning, `to` its end, `detail` the reason, as in [`Gap`]. */
+"gap";
 
 /**  The index as it was. */
 export type IndexAt = {
@@ -316,9 +322,10 @@ export type Level =
 /**  Broken. */
 "bad";
 
-/**  A line of the event log: a history entry and whose it is. */
+/**  A line of the event log: a history entry and whose it is. A gap is everybody's: it names no container. */
 export type LogEntry = {
-	seq: number,
+	/**  The order of writing; `null` for a gap. */
+	seq: number | null,
 	container_id: string | null,
 	name: string,
 	workload_name: string | null,

@@ -121,6 +121,7 @@ export class Feed {
       case 'lagged':
         void this.refresh();
         break;
+      case 'gap':
       case 'setting':
       case 'gone':
         break;

@@ -105,7 +105,7 @@ impl Keeper {
         self.pulse.passes += 1;
         self.next_pass = steady + self.rhythm.pass;
         if let Some((doubt, since)) = self.doubt.take_if(|_| pass.doubt.is_some()) {
-            self.gaps.extend(since.and_then(|since| gap(doubt, since, now)));
+            self.gaps.extend(since.and_then(|since| Gap::closed_by(doubt, since, now)));
         }
         self.say();
         self.bus.publish(Event::StatusChanged);
