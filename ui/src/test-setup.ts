@@ -10,4 +10,17 @@ class NoLayout implements ResizeObserver {
 
 globalThis.ResizeObserver = NoLayout;
 
+/** Nor is there a width: no query ever matches. */
+class NoMedia extends EventTarget implements MediaQueryList {
+  readonly matches = false;
+  readonly onchange = null;
+  constructor(readonly media: string) {
+    super();
+  }
+  addListener(): void {}
+  removeListener(): void {}
+}
+
+globalThis.matchMedia = (query) => new NoMedia(query);
+
 afterEach(cleanup);
