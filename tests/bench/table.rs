@@ -11,11 +11,14 @@ pub struct Figure {
     goal: &'static str,
     /// `None` where nothing was promised.
     met: Option<bool>,
+    /// What was measured beside it and shows why the goal cannot be met here.
+    because: Option<String>,
 }
 
 impl Figure {
     pub fn new(what: &'static str, ours: impl Into<String>) -> Self {
-        Self { what, ours: ours.into(), compared_with: "-".to_owned(), ratio: None, goal: "-", met: None }
+        let compared_with = "-".to_owned();
+        Self { what, ours: ours.into(), compared_with, ratio: None, goal: "-", met: None, because: None }
     }
 
     pub fn beside(self, compared_with: impl Into<String>) -> Self {
@@ -28,6 +31,11 @@ impl Figure {
 
     pub fn goal(self, goal: &'static str, met: bool) -> Self {
         Self { goal, met: Some(met), ..self }
+    }
+
+    /// Stands below the table where the goal was not met.
+    pub fn unless_met(self, because: Option<String>) -> Self {
+        Self { because: because.filter(|_| self.met == Some(false)), ..self }
     }
 }
 
@@ -48,9 +56,10 @@ impl Table {
         self.missing.push((group, reason.to_owned()));
     }
 
-    /// Whether every figure could be taken, met or not.
-    pub fn is_whole(&self) -> bool {
-        self.missing.is_empty()
+    /// Whether every figure could be taken, and each goal was met or a measurement tells why not.
+    pub fn is_good(&self) -> bool {
+        let open = |figure: &Figure| figure.met == Some(false) && figure.because.is_none();
+        self.missing.is_empty() && !self.figures.iter().any(open)
     }
 }
 
@@ -65,6 +74,11 @@ impl fmt::Display for Table {
         for line in &lines {
             let cells = line.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}"));
             writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        for figure in &self.figures {
+            if let Some(because) = &figure.because {
+                writeln!(f, "{}: {because}", figure.what)?;
+            }
         }
         for (group, reason) in &self.missing {
             writeln!(f, "{group} could not be taken: {reason}")?;

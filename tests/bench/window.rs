@@ -35,6 +35,8 @@ const CONTAINERS: usize = 12;
 const DEATHS: usize = 2;
 const CLICKS: usize = 20;
 const STARTS: usize = 5;
+/// Within which a death is to be seen.
+const DEATH: Duration = Duration::from_millis(60);
 /// Between two looks at the screen.
 const GLANCE: Duration = Duration::from_micros(500);
 /// A picture that has been the same for so long is a still one.
@@ -80,14 +82,22 @@ fn deaths(page: &Page, sight: &Sight, engine: &RealEngine, ids: &[ContainerId]) 
         other.start(&ids[n]);
         page.until_row(&name(n), "running");
     }
-    let painted = median(&times);
+    let (painted, told) = (median(&times), median(&engines));
+    let engine_alone = (told >= DEATH).then(|| {
+        format!(
+            "the engine itself takes {} to tell a death on this machine; from its word to the pixel it is {}",
+            ms(told),
+            ms(painted.saturating_sub(told))
+        )
+    });
     Figure::new("container dies → painted in the window, median", ms(painted))
         .beside(format!(
             "the engine tells whoever waits: {}; worst {}; lazydocker 175 ms, Dockge 6.1 s",
-            ms(median(&engines)),
+            ms(told),
             ms(percentile(&times, 100))
         ))
-        .goal("< 60 ms", painted < Duration::from_millis(60))
+        .goal("< 60 ms", painted < DEATH)
+        .unless_met(engine_alone)
 }
 
 fn clicks(page: &Page, sight: &Sight) -> Figure {
