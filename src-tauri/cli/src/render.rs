@@ -10,7 +10,7 @@ use tinyforge_core::control::shapes::{
 use tinyforge_core::rules::cause::Cause;
 use tinyforge_core::rules::container::{Health, Port, State};
 use tinyforge_core::rules::diff::Field;
-use tinyforge_core::rules::verdict::Level;
+use tinyforge_core::rules::verdict::{Level, Tally};
 
 use crate::output::Look;
 use crate::text::{ago, bytes, clock, count, milliseconds, plain, span};
@@ -179,6 +179,7 @@ pub fn status(status: &Status, host: Host<'_>, view: &View) -> String {
             count(index.divergences, "divergence"),
         ),
     );
+    part("verdict", verdicts(&status.verdicts));
     let database = &status.database;
     let judged = match (&database.note, database.ok) {
         (None, true) => String::new(),
@@ -204,6 +205,18 @@ pub fn status(status: &Status, host: Host<'_>, view: &View) -> String {
         listener(status.dns.address.as_deref(), status.dns.enabled, &format!("zone {}", status.dns.zone)),
     );
     lines.join("\n")
+}
+
+/// The worst verdict, and how many need somebody.
+fn verdicts(tally: &Tally) -> String {
+    let broken = format!("{} broken", tally.bad);
+    let odd = format!("{} to look at", tally.warn);
+    match tally.worst {
+        Level::Fine | Level::Info => "● no container needs anybody".to_owned(),
+        Level::Warn => format!("▲ {odd}"),
+        Level::Bad if tally.warn == 0 => format!("✕ {broken}"),
+        Level::Bad => format!("✕ {broken}, {odd}"),
+    }
 }
 
 fn engine(engine: &EngineStatus, view: &View) -> String {
@@ -311,13 +324,13 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
         return "nothing has happened yet".to_owned();
     }
     let mut table = table(&["WHEN", "CONTAINER", "WORKLOAD", "CHANGE", "CAUSE"], view);
-    for LogEntry { name, workload_name, role, entry, .. } in entries {
+    for LogEntry { name, workload_name, role, entry, level, .. } in entries {
         table.add_row([
-            clock(entry.at, &view.zone),
-            plain(name),
-            whose(workload_name.as_deref(), role.as_deref()),
-            change(entry),
-            because(entry),
+            Cell::new(clock(entry.at, &view.zone)),
+            Cell::new(plain(name)),
+            Cell::new(whose(workload_name.as_deref(), role.as_deref())),
+            coloured(format!("{}{}", weight(*level), change(entry)), level_colour(*level)),
+            Cell::new(because(entry)),
         ]);
     }
     finished(table, view, &[2])
@@ -326,7 +339,17 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
 /// One line of what happens while somebody watches.
 pub fn event(line: &LogEntry, view: &View) -> String {
     let entry = &line.entry;
-    format!("{}  {}  {}  {}", clock(entry.at, &view.zone), plain(&line.name), change(entry), because(entry))
+    let (at, name, level) = (clock(entry.at, &view.zone), plain(&line.name), weight(line.level));
+    format!("{at}  {name}  {level}{}  {}", change(entry), because(entry))
+}
+
+/// What stands before a change that somebody should know of.
+fn weight(level: Level) -> &'static str {
+    match level {
+        Level::Fine | Level::Info => "",
+        Level::Warn => "▲ ",
+        Level::Bad => "✕ ",
+    }
 }
 
 fn change(entry: &HistoryEntry) -> String {

@@ -26,9 +26,9 @@ impl Answers<Ps> for Control {
                 return Err(ApiError::new(ErrorCode::NotFound, message));
             }
         }
-        let verified_at = self.parts.index.pulse().verified_at;
+        let seen = self.seen();
         let (_, rows) = self.rows_and_revision().await?;
-        let shown = rows.iter().map(|row| present::container(row, &names, verified_at));
+        let shown = rows.iter().map(|row| present::container(row, &names, seen));
         Ok(shown.filter(|container| matches(&asked, container)).collect())
     }
 }

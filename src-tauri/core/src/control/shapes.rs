@@ -9,7 +9,7 @@ use specta::Type;
 use crate::rules::cause::Cause;
 use crate::rules::container::{Health, Port, State, WorkloadKind};
 use crate::rules::diff::Field;
-use crate::rules::verdict::Level;
+use crate::rules::verdict::{Exhibit, Kind, Level, Tally};
 
 /// A container of the index: the single source of truth for project, stack and site containers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -56,7 +56,18 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Verdict {
     pub level: Level,
+    /// One sentence.
     pub text: String,
+    pub kind: Kind,
+    /// Since when it is so; `null` where that is not known.
+    #[specta(type = Option<String>)]
+    pub since: Option<Timestamp>,
+    /// Who or what ended it; `null` of one that has not ended.
+    pub cause: Option<Cause>,
+    /// What the judgement rests on. The texts are of others: logs, checks, the engine.
+    pub evidence: Vec<Exhibit>,
+    /// What to do, in one sentence; `null` where nothing is to be done.
+    pub fix: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -71,6 +82,8 @@ pub struct Status {
     pub proxy: ProxyStatus,
     pub webhook: WebhookStatus,
     pub dns: DnsStatus,
+    /// The verdicts on all containers; a foreign one weighs no more than a warning.
+    pub verdicts: Tally,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -201,6 +214,8 @@ pub struct LogEntry {
     pub role: Option<String>,
     #[serde(flatten)]
     pub entry: HistoryEntry,
+    /// How bad it was when it happened; of a foreign container no more than a warning.
+    pub level: Level,
 }
 
 /// A span that could not be verified.

@@ -29,7 +29,7 @@ use crate::rules::cause::{self, Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
 use crate::rules::container::Observed;
 use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
-use crate::rules::ids::{ContainerId, EngineId, RowId};
+use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::plan::{self, Circumstances, IndexView, RowWrite};
 use crate::rules::planted::{self as fault, Bug};
 use crate::rules::volley::{Kill, SHUTDOWN, last_volley};
