@@ -164,7 +164,7 @@ impl Row {
     }
 
     fn weight(&self) -> Level {
-        if self.workload.is_some() { self.level } else { self.level.min(Level::Warn) }
+        self.level.weight(self.workload.is_none())
     }
 
     fn entry(&self, id: &str) -> Option<Entry> {

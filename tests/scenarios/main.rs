@@ -8,4 +8,5 @@ mod identity;
 mod missing;
 mod quiet;
 mod sync;
+mod verdicts;
 mod weather;

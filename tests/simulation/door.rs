@@ -170,6 +170,10 @@ impl Engine for Door {
         }
     }
 
+    async fn logs(&self, _: &ContainerId, _: u32) -> Result<Vec<String>, EngineError> {
+        Err(not_here())
+    }
+
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {
         match self.ask(Ask::Events(since)).await {
             Reply::Stream(stream) => Ok(stream),

@@ -82,6 +82,7 @@ async fn neither_write_path_can_overwrite_the_others_columns() {
         owner: owner.clone(),
         container_id: container_id("another"),
         facts: Box::new(seen.clone()),
+        course: Box::default(),
         last_seen_at: Some(at(8)),
         history: Vec::new(),
     };
@@ -132,7 +133,13 @@ async fn a_commit_that_fails_writes_nothing_and_announces_nothing() {
         ("observing no row", observe(&ghost, State::Stopped, at(6))),
         (
             "missing no row",
-            RowWrite::Missing { id: ghost.id.clone(), since: at(6), last_seen_at: None, history: Vec::new() },
+            RowWrite::Missing {
+                id: ghost.id.clone(),
+                since: at(6),
+                course: Box::default(),
+                last_seen_at: None,
+                history: Vec::new(),
+            },
         ),
         ("retiring no row", RowWrite::Retire { id: ghost.id.clone(), history: Vec::new() }),
     ];
@@ -165,6 +172,7 @@ async fn what_no_face_could_tell_apart_is_not_announced_and_raises_no_revision()
         owner: row.owner.clone(),
         container_id: row.container_id.clone().unwrap(),
         facts: Box::new(row.facts.clone()),
+        course: Box::default(),
         last_seen_at: row.last_seen_at,
         history: Vec::new(),
     };
@@ -205,6 +213,7 @@ async fn a_later_moment_of_having_been_seen_is_never_taken_back() {
         owner: row.owner.clone(),
         container_id: row.container_id.clone().unwrap(),
         facts: Box::new(Facts { state: State::Stopped, ..row.facts.clone() }),
+        course: Box::default(),
         last_seen_at: Some(at(13)),
         history: Vec::new(),
     };
@@ -223,7 +232,13 @@ async fn a_missing_row_stays_and_a_retired_one_leaves_the_index_for_the_history(
     let missing = change(Field::State, Some("stopped"), Some("missing"), at(8));
     let removed = change(Field::State, Some("stopped"), None, at(8));
     let writes = vec![
-        RowWrite::Missing { id: kept.id.clone(), since: at(8), last_seen_at: None, history: vec![missing] },
+        RowWrite::Missing {
+            id: kept.id.clone(),
+            since: at(8),
+            course: Box::default(),
+            last_seen_at: None,
+            history: vec![missing],
+        },
         RowWrite::Retire { id: gone.id.clone(), history: vec![removed] },
     ];
     store.commit_index(commit(writes, at(9))).await.unwrap();
@@ -240,6 +255,7 @@ async fn a_missing_row_stays_and_a_retired_one_leaves_the_index_for_the_history(
         owner: kept.owner.clone(),
         container_id: kept.container_id.clone().unwrap(),
         facts: Box::new(kept.facts.clone()),
+        course: Box::default(),
         last_seen_at: kept.last_seen_at,
         history: Vec::new(),
     };
@@ -286,6 +302,7 @@ async fn only_the_deploy_that_made_a_placeholder_ends_it_and_a_container_may_fil
     let swept = RowWrite::Missing {
         id: RowId::new("shop:prod"),
         since: at(2),
+        course: Box::default(),
         last_seen_at: None,
         history: Vec::new(),
     };
@@ -300,6 +317,7 @@ async fn only_the_deploy_that_made_a_placeholder_ends_it_and_a_container_may_fil
         owner: owner.clone(),
         container_id: container_id("green"),
         facts: Box::new(facts("green", State::Running)),
+        course: Box::default(),
         last_seen_at: Some(at(3)),
         history: Vec::new(),
     };

@@ -231,8 +231,13 @@ async fn the_first_engine_that_commits_takes_the_carried_rows_and_no_other_sees_
     let row = store.load_index(&engine()).await.unwrap().rows.remove(0);
     assert_eq!(row.engine_id, engine());
 
-    let write =
-        RowWrite::Missing { id: row.id.clone(), since: at(3), last_seen_at: None, history: Vec::new() };
+    let write = RowWrite::Missing {
+        id: row.id.clone(),
+        since: at(3),
+        course: Box::default(),
+        last_seen_at: None,
+        history: Vec::new(),
+    };
     store.commit_index(commit(vec![write], at(3))).await.unwrap();
     assert_eq!(store.load_index(&engine()).await.unwrap().rows[0].facts.state, State::Missing);
     let load = store.load_index(&b).await.unwrap();

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use tinyforge_core::events::Bus;
+use tinyforge_core::rules::cause::Cause;
 use tinyforge_core::store::{LATEST, MIGRATIONS, Moment, Step, Store, StoreError};
 
 use super::legacy::{MINIMAL, PARTIAL, WHOLE, lay};
@@ -28,7 +29,8 @@ fn starting_points() -> Vec<(String, String)> {
 fn at_version(version: u32) -> String {
     let mut sql = String::new();
     for migration in MIGRATIONS.iter().filter(|m| m.version <= version) {
-        sql += migration.sql;
+        // Nothing was carried over: there was no database of the earlier design.
+        sql += if migration.version == 2 { "" } else { migration.sql };
         sql += &format!(
             "INSERT INTO schema_migrations VALUES ({}, '{}', '2026-01-01T00:00:00.000000Z');",
             migration.version, migration.name
@@ -39,7 +41,25 @@ fn at_version(version: u32) -> String {
            INSERT INTO projects (workload_id) VALUES ('w');
            INSERT INTO containers (id, engine_id, workload_id, workload_kind, role, container_id, state, created_at,
                updated_at) VALUES ('w:prod', 'ENGINE-A', 'w', 'project', 'prod', 'c', 'stopped',
-               '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z');"
+               '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z');
+           INSERT INTO container_changes (engine_id, row_id, container_id, field, from_value, to_value, at,
+               recorded_at, cause, detail)
+               VALUES ('ENGINE-A', 'w:prod', 'c', 'state', 'created', 'running', '2026-01-01T00:00:01.000000Z',
+               '2026-01-01T00:00:01.000000Z', 'foreign', NULL), ('ENGINE-A', 'w:prod', 'c', 'state', 'running',
+               'stopped', '2026-01-01T00:00:02.000000Z', '2026-01-01T00:00:02.000000Z', 'exit', 'exit 3');"
+}
+
+#[tokio::test]
+async fn who_ended_what_is_taken_over_from_the_history() {
+    for version in 1..3 {
+        let home = tempfile::tempdir().unwrap();
+        lay(home.path(), &at_version(version));
+        let store = open(home.path()).unwrap();
+        let row = store.load_index(&engine()).await.unwrap().rows.remove(0);
+        let end = row.course.last_end.expect("the history tells it");
+        assert_eq!((end.cause, end.detail.as_deref()), (Cause::Exit, Some("exit 3")), "version {version}");
+        assert_eq!(end.at.to_string(), "2026-01-01T00:00:02Z");
+    }
 }
 
 fn open(home: &Path) -> Result<Store, StoreError> {

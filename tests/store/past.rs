@@ -23,6 +23,7 @@ async fn a_story() -> Store {
             owner: web.owner.clone(),
             container_id: container_id(container),
             facts: Box::new(Facts { health, container_created_at: Some(at(created)), ..facts(name, state) }),
+            course: Box::default(),
             last_seen_at: None,
             history,
         }
@@ -45,6 +46,7 @@ async fn a_story() -> Store {
             RowWrite::Missing {
                 id: web.id.clone(),
                 since: at(50),
+                course: Box::default(),
                 last_seen_at: None,
                 history: vec![missing],
             },

@@ -6,6 +6,7 @@ use tinyforge_core::clock::Timestamp;
 use tinyforge_core::events::{Bus, Event, Heard, IndexChange, Subscriber};
 use tinyforge_core::rules::cause::Cause;
 use tinyforge_core::rules::container::{Health, Port, State};
+use tinyforge_core::rules::course::Course;
 use tinyforge_core::rules::diff::{Change, Field};
 use tinyforge_core::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use tinyforge_core::rules::row::{Decided, Facts, Owner, Row};
@@ -52,12 +53,14 @@ pub fn row(name: &str, state: State) -> Row {
         owner: Owner::foreign(),
         container_id: Some(container_id(name)),
         facts: facts(name, state),
+        course: Course::default(),
         decided: Decided::default(),
         created_at: at(5),
         updated_at: at(5),
         last_seen_at: Some(at(5)),
         missing_since: None,
         legacy_instance_id: None,
+        last_words: None,
     }
 }
 
@@ -105,6 +108,7 @@ pub fn observe(row: &Row, state: State, when: Timestamp) -> RowWrite {
         owner: row.owner.clone(),
         container_id: row.container_id.clone().unwrap(),
         facts: Box::new(Facts { state, ..row.facts.clone() }),
+        course: Box::default(),
         last_seen_at: row.last_seen_at,
         history: vec![change(Field::State, Some(row.facts.state.as_str()), Some(state.as_str()), when)],
     }

@@ -3,7 +3,7 @@ import { tick } from 'svelte';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Failure } from '$lib/api/client';
-import { aContainer, Fake } from '$lib/api/fake';
+import { aContainer, aVerdict, Fake } from '$lib/api/fake';
 import { createApp } from '$lib/state/app';
 
 import App from './App.svelte';
@@ -48,7 +48,7 @@ describe('the containers page', () => {
       }
     });
     watch.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
-    fake.become('db', { state: 'stopped', exit_code: 143, verdict: { level: 'info', text: 'Stopped' } });
+    fake.become('db', { state: 'stopped', exit_code: 143, verdict: aVerdict('info', 'Stopped') });
     await settle();
     watch.disconnect();
     expect([...touched]).toEqual(['db']);
@@ -174,9 +174,9 @@ describe('the home page', () => {
     aContainer('web'),
     aContainer('loop', {
       state: 'restarting',
-      verdict: { level: 'bad', text: 'Restarting again and again: 3 so far' },
+      verdict: aVerdict('bad', 'Restarting again and again: 3 so far'),
     }),
-    aContainer('new', { state: 'created', verdict: { level: 'info', text: 'Created, never started' } }),
+    aContainer('new', { state: 'created', verdict: aVerdict('info', 'Created, never started') }),
   ];
 
   it('counts as the filters of the containers page do, and leads to what it counts', async () => {
@@ -200,8 +200,8 @@ describe('the home page', () => {
     vi.spyOn(document, 'hasFocus').mockReturnValue(true);
     const list = document.querySelector('li .name')?.closest('ul') as HTMLElement;
     await fireEvent.pointerMove(list);
-    fake.become('web', { state: 'paused', verdict: { level: 'warn', text: 'Paused' } });
-    fake.become('loop', { verdict: { level: 'fine', text: 'Running' } });
+    fake.become('web', { state: 'paused', verdict: aVerdict('warn', 'Paused') });
+    fake.become('loop', { verdict: aVerdict('fine', 'Running') });
     await settle();
     expect(lines()).toEqual(['loop']);
     await fireEvent.pointerLeave(list);

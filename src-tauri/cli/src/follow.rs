@@ -121,14 +121,7 @@ impl Told {
 
     /// One that was shown while it lasted is shown again when it is over: now its end is known.
     fn print_gap(&mut self, output: &Output, entry: HistoryEntry) -> io::Result<()> {
-        let line = LogEntry {
-            seq: None,
-            container_id: None,
-            name: String::new(),
-            workload_name: None,
-            role: None,
-            entry,
-        };
+        let line = LogEntry::of_gap(entry);
         self.pass_over(&line);
         print(output, &line)
     }

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use comfy_table::Table;
 use serde::Serialize;
 
-use crate::text::plain;
+use crate::text::{escaped, plain};
 
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +54,14 @@ impl Output {
 
     /// One document, readable.
     pub fn document(&self, value: &impl Serialize) -> io::Result<()> {
-        self.write(|out| {
-            serde_json::to_writer_pretty(&mut *out, value)?;
-            writeln!(out)
-        })
+        let text = escaped(&serde_json::to_string_pretty(value)?);
+        self.write(|out| writeln!(out, "{text}"))
     }
 
     /// One document on one line.
     pub fn line(&self, value: &impl Serialize) -> io::Result<()> {
-        self.write(|out| {
-            serde_json::to_writer(&mut *out, value)?;
-            writeln!(out)
-        })
+        let text = escaped(&serde_json::to_string(value)?);
+        self.write(|out| writeln!(out, "{text}"))
     }
 
     fn write(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -9,7 +9,7 @@ use tinyforge_core::control::shapes::{
 };
 use tinyforge_core::rules::cause::Cause;
 use tinyforge_core::rules::container::{Health, Port, State};
-use tinyforge_core::rules::verdict::Level;
+use tinyforge_core::rules::verdict::{Level, Tally};
 
 use crate::output::Look;
 use crate::text::{ago, bytes, clock, clock_after, count, milliseconds, plain, span};
@@ -178,6 +178,7 @@ pub fn status(status: &Status, host: Host<'_>, view: &View) -> String {
             count(index.divergences, "divergence"),
         ),
     );
+    part("verdict", verdicts(&status.verdicts));
     let database = &status.database;
     let judged = match (&database.note, database.ok) {
         (None, true) => String::new(),
@@ -203,6 +204,18 @@ pub fn status(status: &Status, host: Host<'_>, view: &View) -> String {
         listener(status.dns.address.as_deref(), status.dns.enabled, &format!("zone {}", status.dns.zone)),
     );
     lines.join("\n")
+}
+
+/// The worst verdict, and how many need somebody.
+fn verdicts(tally: &Tally) -> String {
+    let broken = format!("{} broken", tally.bad);
+    let odd = format!("{} to look at", tally.warn);
+    match tally.worst {
+        Level::Fine | Level::Info => "● no container needs anybody".to_owned(),
+        Level::Warn => format!("▲ {odd}"),
+        Level::Bad if tally.warn == 0 => format!("✕ {broken}"),
+        Level::Bad => format!("✕ {broken}, {odd}"),
+    }
 }
 
 fn engine(engine: &EngineStatus, view: &View) -> String {
@@ -315,13 +328,13 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
         return "nothing has happened yet".to_owned();
     }
     let mut table = table(&["WHEN", "CONTAINER", "WORKLOAD", "CHANGE", "CAUSE"], view);
-    for LogEntry { name, workload_name, role, entry, .. } in entries {
+    for LogEntry { name, workload_name, role, entry, level, .. } in entries {
         table.add_row([
-            clock(entry.at, &view.zone),
-            called(name),
-            whose(workload_name.as_deref(), role.as_deref()),
-            change(entry, &view.zone),
-            because(entry),
+            Cell::new(clock(entry.at, &view.zone)),
+            Cell::new(called(name)),
+            Cell::new(whose(workload_name.as_deref(), role.as_deref())),
+            coloured(format!("{}{}", weight(*level), change(entry, &view.zone)), level_colour(*level)),
+            Cell::new(because(entry)),
         ]);
     }
     finished(table, view, &[2])
@@ -331,7 +344,16 @@ pub fn events(entries: &[LogEntry], view: &View) -> String {
 pub fn event(line: &LogEntry, view: &View) -> String {
     let entry = &line.entry;
     let (when, change) = (clock(entry.at, &view.zone), change(entry, &view.zone));
-    format!("{when}  {}  {change}  {}", called(&line.name), because(entry))
+    format!("{when}  {}  {}{change}  {}", called(&line.name), weight(line.level), because(entry))
+}
+
+/// What stands before a change that somebody should know of.
+fn weight(level: Level) -> &'static str {
+    match level {
+        Level::Fine | Level::Info => "",
+        Level::Warn => "▲ ",
+        Level::Bad => "✕ ",
+    }
 }
 
 /// A container's name; a gap concerns all of them and names none.

@@ -12,6 +12,23 @@ pub fn plain(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
+/// A JSON document in which whatever [`plain`] would replace is written as an escape: the same to a program, and
+/// harmless on a terminal. JSON has such characters nowhere but within its strings; the line ends and spaces between
+/// them stay.
+#[must_use]
+pub fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || visible(character) == character {
+            text.push(character);
+        } else {
+            let mut units = [0; 2];
+            text.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
 fn visible(character: char) -> char {
     match character {
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(character)).unwrap_or(char::REPLACEMENT_CHARACTER),
@@ -89,6 +106,19 @@ mod tests {
         let (before, midnight) = (at("2026-05-10T21:59:59Z"), at("2026-05-10T22:00:00Z"));
         assert_eq!(clock_after(before, midnight, &TimeZone::UTC), "22:00:00");
         assert_eq!(clock_after(before, midnight, &east), "2026-05-11 00:00:00");
+    }
+
+    #[test]
+    fn a_json_document_says_the_same_and_steers_no_terminal() {
+        let hostile: String = (0..=0x10_ffff).filter_map(char::from_u32).collect();
+        let document = serde_json::json!({ "name": hostile, "deep": [{ "\u{202e}key": "\u{9b}31m" }] });
+        for text in
+            [serde_json::to_string(&document).unwrap(), serde_json::to_string_pretty(&document).unwrap()]
+        {
+            let written = escaped(&text);
+            assert!(written.chars().all(|c| c == '\n' || visible(c) == c));
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), document);
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::docker::fake::Demo;
 use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
-use crate::jobs::{self, Board, Jobs};
+use crate::jobs::{self, Board, Jobs, last_words};
 use crate::reconcile::{Link, OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use crate::store::{Happening, Store, StoreError};
 
@@ -60,6 +60,8 @@ pub struct App {
     core: Core,
     server: Option<Server>,
     jobs: Option<Jobs>,
+    /// Asks for the last lines of what crashes; only a daemon does.
+    listener: Option<JoinHandle<()>>,
 }
 
 /// What this process is to the data folder.
@@ -72,7 +74,9 @@ enum Role {
 
 /// The store, the engine and what keeps the one true to the other.
 struct Core {
+    engine: SharedEngine,
     store: Store,
+    bus: Bus,
     index: Reconciler,
     /// Follows announcements.
     follower: JoinHandle<()>,
@@ -84,6 +88,8 @@ impl App {
     /// Starts the daemon: takes the folder, opens the database, watches the engine, opens the command socket.
     pub async fn start(options: AppOptions) -> Result<Self, ApiError> {
         let mut app = Self::without_a_socket(options).await?;
+        let (engine, store) = (Arc::clone(&app.core.engine), app.core.store.clone());
+        app.listener = Some(last_words::listen(engine, store, &app.core.bus, app.control.clock()));
         let desk = app.desk();
         let started = app.control.started();
         let jobs = vec![jobs::daily_backup(app.core.store.clone(), app.control.clock())];
@@ -145,19 +151,19 @@ impl App {
         let board = Board::default();
         let control = Control::new(ControlParts {
             home: options.home,
-            engine,
+            engine: Arc::clone(&engine),
             store: store.clone(),
             index: index.clone(),
             jobs: board.clone(),
-            bus,
+            bus: bus.clone(),
             started: clock.now(),
             clock,
             observes_only,
             silent_daemon,
             as_written,
         });
-        let core = Core { store, index, follower, demo };
-        Ok(Self { control, board, core, server: None, jobs: None })
+        let core = Core { engine, store, bus, index, follower, demo };
+        Ok(Self { control, board, core, server: None, jobs: None, listener: None })
     }
 
     /// What answers commands.
@@ -181,6 +187,9 @@ impl App {
         }
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
+        }
+        if let Some(listener) = self.listener {
+            listener.abort();
         }
         self.core.follower.abort();
         let written = async {

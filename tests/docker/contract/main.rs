@@ -68,13 +68,14 @@ async fn the_next_releases_engine_keeps_it_too() {
 }
 
 /// Every request that the adapter sends, and the call of the fake that answers for it.
-const REQUESTS: [(&str, Call); 10] = [
+const REQUESTS: [(&str, Call); 11] = [
     ("GET /_ping", Call::Ping),
     ("GET /version", Call::Identify),
     ("GET /info", Call::Identify),
     ("GET /containers/json?all", Call::List),
     ("GET /containers/json?all&filters", Call::ListManaged),
     ("GET /containers/{id}/json", Call::Inspect),
+    ("GET /containers/{id}/logs?stderr&stdout&tail", Call::Logs),
     ("GET /events?filters&since", Call::Events),
     ("POST /containers/{id}/start", Call::Start),
     ("POST /containers/{id}/stop", Call::Stop),

@@ -9,7 +9,7 @@ use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::labels;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{Actor, Checked, EngineEnd, Stage, actor};
+use crate::stage::{Actor, Checked, EngineEnd, ILL, Stage, actor};
 
 pub async fn all(stage: &Stage) {
     the_engine_says_who_it_is(stage).await;
@@ -17,6 +17,7 @@ pub async fn all(stage: &Stage) {
     every_act_is_told_in_its_order(stage).await;
     our_own_acts_do_what_they_say_and_twice_is_as_good_as_once(stage).await;
     what_is_not_there_and_what_cannot_be_are_told_apart(stage).await;
+    a_log_is_read_from_its_end(stage).await;
     a_failed_start_is_told_by_its_network_alone(stage).await;
     memory_that_runs_out_is_told(stage).await;
     health_comes_by_event_and_only_counts_while_running(stage).await;
@@ -140,6 +141,22 @@ async fn what_is_not_there_and_what_cannot_be_are_told_apart(stage: &Stage) {
     stage.force_remove(&id);
 }
 
+/// Whatever a program may write comes out as lines of text, the last ones, in their order.
+async fn a_log_is_read_from_its_end(stage: &Stage) {
+    let id = stage.run(actor("speaks"));
+    assert_eq!(stage.door.logs(&id, 20).await.unwrap(), [""; 0]);
+    stage.write_log(&id, &["one", "<b>two</b> \u{1b}[31mred", "größe \u{202e}three"]);
+    let whole = ["one", "<b>two</b> \u{1b}[31mred", "größe \u{202e}three"];
+    assert_eq!(stage.door.logs(&id, 20).await.unwrap(), whole);
+    stage.end(&id, 3);
+    stage.until(&id, "ended", |seen| seen.state == State::Stopped).await;
+    assert_eq!(stage.door.logs(&id, 2).await.unwrap(), whole[1..], "it outlives the program");
+    let nobody = ContainerId::new("0".repeat(64));
+    let error = stage.door.logs(&nobody, 2).await.unwrap_err();
+    assert!(matches!(error, EngineError::NotFound { .. }), "{error}");
+    stage.remove(&id);
+}
+
 async fn a_failed_start_is_told_by_its_network_alone(stage: &Stage) {
     let mut told = stage.listen().await;
     let id = stage.run_misspelt("misspelt");
@@ -181,7 +198,12 @@ async fn health_comes_by_event_and_only_counts_while_running(stage: &Stage) {
     stage.set_health(&id, false);
     // Nothing is told of the checks themselves.
     told.says(&id, &["health unhealthy"]).await;
-    assert_eq!(stage.seen(&id).await.health, Health::Unhealthy);
+    let seen = stage.seen(&id).await;
+    assert_eq!(
+        (seen.health, seen.probe.as_deref()),
+        (Health::Unhealthy, Some(ILL)),
+        "with what the check printed"
+    );
     stage.force_remove(&id);
 
     // This one is checked so seldom that no check falls into its pause.

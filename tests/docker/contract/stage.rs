@@ -59,6 +59,9 @@ pub fn actor(name: &str) -> Actor<'_> {
 /// What every actor on a real engine does: it ends with the code written into a file, and with 143 on SIGTERM.
 const PROGRAM: &str = "trap 'exit 143' TERM; while [ ! -e /tmp/end ]; do sleep 0.05; done; code=$(cat /tmp/end); rm /tmp/end; exit $code";
 
+/// What the health check of an actor prints when it fails.
+pub const ILL: &str = "ill\n";
+
 impl Stage {
     pub fn fake(engine: FakeEngine) -> Self {
         Self { door: std::sync::Arc::new(engine.clone()), kind: Kind::Fake(engine) }
@@ -192,11 +195,25 @@ impl Stage {
         }
     }
 
-    /// Its health check passes, or fails, from now on.
+    /// Its program writes these lines, one after the other, each with what a real one may write: colours, other bytes.
+    pub fn write_log(&self, id: &ContainerId, lines: &[&str]) {
+        for line in lines {
+            match &self.kind {
+                Kind::Fake(engine) => engine.write_log(id, line).unwrap(),
+                Kind::Real(engine) => {
+                    let write = format!("printf '%s\\n' '{line}' >/proc/1/fd/1");
+                    engine.docker(&["exec", id.as_str(), "sh", "-c", &write]).ok();
+                }
+            }
+        }
+    }
+
+    /// Its health check passes, or fails with [`ILL`], from now on.
     pub fn set_health(&self, id: &ContainerId, healthy: bool) {
         match &self.kind {
             Kind::Fake(engine) => {
-                engine.set_health(id, if healthy { Health::Healthy } else { Health::Unhealthy }).unwrap()
+                let (health, output) = if healthy { (Health::Healthy, "") } else { (Health::Unhealthy, ILL) };
+                engine.set_health_saying(id, health, output).unwrap();
             }
             Kind::Real(engine) => {
                 let change = if healthy { "touch /tmp/healthy" } else { "rm -f /tmp/healthy" };
@@ -421,7 +438,7 @@ fn arguments(who: Actor<'_>) -> Vec<String> {
     }
     if who.checked != Checked::Never {
         let interval = if who.checked == Checked::Often { "100ms" } else { "1h" };
-        args.extend(["--health-cmd".into(), "test -e /tmp/healthy".into()]);
+        args.extend(["--health-cmd".into(), "test -e /tmp/healthy || { echo ill; exit 1; }".into()]);
         args.extend(["--health-interval".into(), interval.into(), "--health-retries".into(), "2".into()]);
     }
     if who.auto_remove {

@@ -8,3 +8,4 @@ mod engine;
 mod ours;
 mod site;
 mod transitions;
+mod verdicts;

@@ -23,6 +23,7 @@ pub struct Site {
     pub engine: RealEngine,
     pub door: SharedEngine,
     pub store: Store,
+    pub bus: Bus,
     pub index: Reconciler,
     _home: tempfile::TempDir,
 }
@@ -43,13 +44,13 @@ impl Site {
         let index = Reconciler::start(Parts {
             engine: Arc::clone(&door),
             store: store.clone(),
-            bus,
+            bus: bus.clone(),
             clock: Arc::new(SystemClock) as SharedClock,
             own: OwnActs::default(),
             rhythm: Rhythm::default(),
         });
         index.settled().await;
-        let site = Self { release, engine, door, store, index, _home: home };
+        let site = Self { release, engine, door, store, bus, index, _home: home };
         // Podman's first answer about itself may take longer than a call is waited for.
         site.pulse_within(UP, "the first pass is through", |pulse| pulse.passes > 0).await;
         site

@@ -118,7 +118,7 @@ fn container(changes: Value) -> Container {
         "image_tag": "v1.4", "image_id": null, "image_digest": null, "state": "running", "health": "none",
         "exit_code": null, "oom_killed": false, "restart_count": 0, "ports": [],
         "host": null, "subdomain": null, "proxy_route_id": null, "url": null, "release_id": null,
-        "verdict": {"level": "fine", "text": "Running."},
+        "verdict": {"level": "fine", "text": "Running.", "kind": "fine", "since": null, "cause": null, "evidence": [], "fix": null},
         "created_at": "2026-05-01T12:00:00Z", "started_at": "2026-05-10T09:00:00Z",
         "last_seen_at": "2026-05-10T11:56:00Z", "updated_at": "2026-05-10T09:00:00Z"
     });
@@ -141,11 +141,11 @@ fn containers_of_every_sort() -> Vec<Container> {
         container(json!({"name": "starting", "health": "starting"})),
         container(json!({
             "name": "unhealthy", "health": "unhealthy",
-            "verdict": {"level": "warn", "text": "Its health check fails."}
+            "verdict": {"level": "warn", "text": "Its health check fails.", "kind": "unhealthy", "since": null, "cause": null, "evidence": [], "fix": null}
         })),
         container(json!({
             "name": "crashed", "state": "stopped", "exit_code": 137,
-            "verdict": {"level": "bad", "text": "Killed: out of memory."}
+            "verdict": {"level": "bad", "text": "Killed: out of memory.", "kind": "out_of_memory", "since": null, "cause": null, "evidence": [], "fix": null}
         })),
         container(json!({"name": "completed", "state": "stopped", "exit_code": 0})),
         container(json!({"name": "stopped", "state": "stopped", "exit_code": 143})),
@@ -157,7 +157,7 @@ fn containers_of_every_sort() -> Vec<Container> {
         in_state("dead", "failed"),
         container(json!({
             "name": "missing", "state": "missing", "last_seen_at": "2026-03-01T00:00:00Z",
-            "verdict": {"level": "warn", "text": "The engine no longer knows it."}
+            "verdict": {"level": "warn", "text": "The engine no longer knows it.", "kind": "vanished", "since": null, "cause": null, "evidence": [], "fix": null}
         })),
         in_state("hibernating", "unknown"),
         container(unowned),
@@ -178,7 +178,8 @@ fn connected() -> Status {
         "database": {"path": "/home/u/.local/share/tinyforge/tinyforge.db", "bytes": 122880, "schema_version": 2, "ok": true, "note": null},
         "proxy": {"address": null, "state": "off", "routes": 0},
         "webhook": {"address": null, "enabled": false},
-        "dns": {"address": null, "zone": "test", "enabled": false}
+        "dns": {"address": null, "zone": "test", "enabled": false},
+        "verdicts": {"worst": "warn", "bad": 0, "warn": 1}
     }))
 }
 
@@ -193,6 +194,7 @@ fn away() -> Status {
     status.index.passes = 1;
     status.index.last_pass_ms = None;
     status.database.ok = false;
+    status.verdicts = read(json!({"worst": "bad", "bad": 2, "warn": 3}));
     status
 }
 
@@ -222,16 +224,16 @@ fn log() -> Value {
     json!([
         {"seq": 1, "container_id": "0123456789abcdef", "name": "tf-shop-prod-4", "workload_name": "shop", "role": "prod",
          "at": "2026-05-09T08:00:00Z", "recorded_at": "2026-05-09T08:00:00Z", "field": "state", "from": null,
-         "to": "running", "cause": "own", "detail": null},
+         "to": "running", "cause": "own", "detail": null, "level": "info"},
         {"seq": 2, "container_id": "0123456789abcdef", "name": "tf-shop-prod-4", "workload_name": "shop", "role": "prod",
          "at": "2026-05-10T11:58:00Z", "recorded_at": "2026-05-10T11:58:00Z", "field": "health", "from": "healthy",
-         "to": "unhealthy", "cause": "exit", "detail": "exit 1:\u{1b}[2J timeout"},
+         "to": "unhealthy", "cause": "exit", "detail": "exit 1:\u{1b}[2J timeout", "level": "bad"},
         {"seq": 3, "container_id": null, "name": "tmp", "workload_name": null, "role": null,
          "at": "2026-05-10T11:59:30Z", "recorded_at": "2026-05-10T11:59:30Z", "field": "state", "from": "running",
-         "to": null, "cause": "foreign", "detail": "docker rm"},
+         "to": null, "cause": "foreign", "detail": "docker rm", "level": "info"},
         {"seq": null, "container_id": null, "name": "", "workload_name": null, "role": null,
          "at": "2026-05-10T11:59:40Z", "recorded_at": "2026-05-10T11:59:55Z", "field": "gap", "from": null,
-         "to": "2026-05-10T11:59:55Z", "cause": "unknown", "detail": "engine_away"}
+         "to": "2026-05-10T11:59:55Z", "cause": "unknown", "detail": "engine_away", "level": "info"}
     ])
 }
 

@@ -12,6 +12,8 @@ use super::{Answers, Control};
 use crate::jobs::JobStatus;
 use crate::reconcile::Pulse;
 use crate::rules::attention::{self, Attention, IndexFacts};
+use crate::rules::row::Row;
+use crate::rules::verdict::{self, Level, Verdict};
 
 impl Answers<Doctor> for Control {
     async fn answer(&self, _: Doctor) -> Result<Vec<Finding>, ApiError> {
@@ -25,6 +27,7 @@ impl Answers<Doctor> for Control {
             index(&status, &pulse, pass_interval, now),
             self.database(&status, &pulse),
         ]);
+        findings.extend(self.containers(now).await?);
         // What is held in memory instead of a damaged file says nothing about the file.
         if !self.parts.store.report().is_damaged() {
             findings.push(self.integrity().await);
@@ -137,6 +140,9 @@ fn since(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
 }
 
+/// One line for each container that needs somebody, the worst first; beyond so many they are counted.
+const MOST_CONTAINERS: usize = 20;
+
 impl Control {
     fn database(&self, status: &Status, pulse: &Pulse) -> Finding {
         let database = &status.database;
@@ -160,6 +166,39 @@ impl Control {
         };
         let said = format!("{said}; {}", database.note.as_deref().unwrap_or_default());
         finding("database", state, said, Some(cure).filter(|cure| !cure.is_empty()))
+    }
+
+    async fn containers(&self, now: Timestamp) -> Result<Vec<Finding>, ApiError> {
+        const PART: &str = "containers";
+        let (_, rows) = self.rows_and_revision().await?;
+        let mut found: Vec<(Level, &Row, Verdict)> = rows
+            .iter()
+            .map(|row| (row, verdict::judge(row, now)))
+            .map(|(row, verdict)| (verdict.level.weight(row.owner.is_foreign()), row, verdict))
+            .filter(|(weight, ..)| *weight >= Level::Warn)
+            .collect();
+        if found.is_empty() {
+            let all = count(u64::try_from(rows.len()).unwrap_or(u64::MAX), "container");
+            return Ok(vec![finding(PART, PartState::Ok, format!("{all}, none needs anybody"), None)]);
+        }
+        found.sort_by(|(one, a, _), (other, b, _)| {
+            other.cmp(one).then_with(|| a.facts.name.cmp(&b.facts.name))
+        });
+        let more = found.split_off(found.len().min(MOST_CONTAINERS));
+        let mut findings: Vec<Finding> = found
+            .iter()
+            .map(|(weight, row, verdict)| {
+                let state = if *weight == Level::Bad { PartState::Fail } else { PartState::Warn };
+                let text = format!("{}: {}", row.facts.name, verdict.text);
+                finding(PART, state, text, verdict.fix.as_deref())
+            })
+            .collect();
+        if !more.is_empty() {
+            let cure = "See all of them with `tinyforge ps --all`.";
+            let text = format!("{} more need somebody", more.len());
+            findings.push(finding(PART, PartState::Warn, text, Some(cure)));
+        }
+        Ok(findings)
     }
 
     async fn integrity(&self) -> Finding {

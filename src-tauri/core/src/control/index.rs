@@ -27,9 +27,9 @@ impl Answers<Ps> for Control {
                 return Err(ApiError::new(ErrorCode::NotFound, message));
             }
         }
-        let verified_at = self.parts.index.pulse().verified_at;
+        let seen = self.seen();
         let (_, rows) = self.rows_and_revision().await?;
-        let shown = rows.iter().map(|row| present::container(row, &names, verified_at));
+        let shown = rows.iter().map(|row| present::container(row, &names, seen));
         Ok(shown.filter(|container| matches(&asked, container)).collect())
     }
 }
@@ -77,7 +77,7 @@ impl Answers<Events> for Control {
         gaps.reverse();
         let verified_until = self.parts.store.verified_at(&engine).await?;
         gaps.extend(self.lasting_gap(verified_until, self.parts.clock.now()));
-        let gaps = gaps.iter().map(present::gap_of_all).collect();
+        let gaps = gaps.iter().map(|gap| LogEntry::of_gap(present::gap(gap))).collect();
         Ok(present::with_gaps(lines, gaps, |line| line.entry.at))
     }
 }

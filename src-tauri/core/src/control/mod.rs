@@ -21,7 +21,7 @@ mod status;
 mod verify;
 pub mod words;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -35,6 +35,7 @@ use crate::home::Home;
 use crate::jobs::Board;
 use crate::reconcile::Reconciler;
 use crate::rules::ids::WorkloadId;
+use crate::rules::verdict::Tally;
 use crate::store::{Store, StoreError};
 use client::SilentDaemon;
 use commands::Command;
@@ -47,6 +48,8 @@ pub use verify::AsWritten;
 #[derive(Clone)]
 pub struct Control {
     parts: Arc<ControlParts>,
+    /// The verdicts as they were counted last, and of which revision of the index.
+    tally: Arc<Mutex<Option<(u64, Tally)>>>,
 }
 
 /// What the answers are made from.
@@ -75,7 +78,7 @@ trait Answers<C: Command> {
 impl Control {
     #[must_use]
     pub fn new(parts: ControlParts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), tally: Arc::default() }
     }
 
     #[must_use]
@@ -109,11 +112,11 @@ impl Control {
 
     async fn patch(&self, change: &crate::events::IndexChange) -> Result<Patch, ApiError> {
         let names = self.parts.store.workload_names().await?;
-        let verified_at = self.parts.index.pulse().verified_at;
+        let seen = self.seen();
         let name_of = |id: &WorkloadId| names.get(id).map(|workload| workload.name.clone());
         Ok(Patch {
             revision: change.revision,
-            upserts: change.upserts.iter().map(|row| present::container(row, &names, verified_at)).collect(),
+            upserts: change.upserts.iter().map(|row| present::container(row, &names, seen)).collect(),
             removals: change.removals.iter().map(ToString::to_string).collect(),
             history: change
                 .history
@@ -121,6 +124,11 @@ impl Control {
                 .map(|line| present::log_entry(line, line.workload_id.as_ref().and_then(name_of)))
                 .collect(),
         })
+    }
+
+    /// Now, and up to when the index was verified.
+    fn seen(&self) -> present::Seen {
+        present::Seen { now: self.parts.clock.now(), verified_at: self.parts.index.pulse().verified_at }
     }
 
     async fn announcement(&self, heard: Heard) -> Option<Announcement> {

@@ -19,9 +19,8 @@ use crate::rules::{time, verdict};
 pub(super) type Names = BTreeMap<WorkloadId, Workload>;
 
 /// A row as a face sees it. A running one was last seen when the index was last verified.
-pub(super) fn container(row: &Row, names: &Names, verified_at: Option<Timestamp>) -> Container {
+pub(super) fn container(row: &Row, names: &Names, seen: Seen) -> Container {
     let facts = &row.facts;
-    let judged = verdict::judge(facts);
     let (workload_id, workload_kind, role) = match &row.owner {
         Owner::Workload { id, kind, role } => (Some(id), Some(*kind), Some(role.clone())),
         Owner::Foreign { .. } => (None, None, None),
@@ -50,12 +49,24 @@ pub(super) fn container(row: &Row, names: &Names, verified_at: Option<Timestamp>
         proxy_route_id: row.decided.proxy_route_id.clone(),
         url: None,
         release_id: row.decided.release_id.clone(),
-        verdict: Verdict { level: judged.level, text: judged.text },
+        verdict: judged(row, seen.now),
         created_at: facts.container_created_at.unwrap_or(row.created_at),
         started_at: facts.started_at,
-        last_seen_at: last_seen(row, verified_at),
+        last_seen_at: last_seen(row, seen.verified_at),
         updated_at: row.updated_at,
     }
+}
+
+/// When rows are looked at, and up to when they were verified.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) now: Timestamp,
+    pub(super) verified_at: Option<Timestamp>,
+}
+
+fn judged(row: &Row, now: Timestamp) -> Verdict {
+    let verdict::Verdict { kind, level, text, since, cause, evidence, fix } = verdict::judge(row, now);
+    Verdict { level, text, kind, since, cause, evidence, fix }
 }
 
 fn last_seen(row: &Row, verified_at: Option<Timestamp>) -> Option<Timestamp> {
@@ -91,6 +102,7 @@ pub(super) fn log_entry(recorded: &Recorded, workload_name: Option<String>) -> L
         name: recorded.name.clone(),
         workload_name,
         role: recorded.role.clone(),
+        level: verdict::of_change(&recorded.change).weight(recorded.workload_id.is_none()),
         entry: history(recorded.recorded_at, &recorded.change),
     }
 }
@@ -108,18 +120,6 @@ pub(super) fn gap(gap: &Gap) -> HistoryEntry {
             GapReason::NotRunning | GapReason::EngineAway => Cause::Unknown,
         },
         detail: Some(gap.reason.as_str().to_owned()),
-    }
-}
-
-/// A gap as a line of the event log.
-pub(super) fn gap_of_all(of: &Gap) -> LogEntry {
-    LogEntry {
-        seq: None,
-        container_id: None,
-        name: String::new(),
-        workload_name: None,
-        role: None,
-        entry: gap(of),
     }
 }
 

@@ -10,7 +10,7 @@ use super::words;
 use crate::rules::cause::Cause;
 use crate::rules::container::{Health, Port, State, WorkloadKind};
 use crate::rules::diff::Field;
-use crate::rules::verdict::Level;
+use crate::rules::verdict::{Exhibit, Kind, Level, Tally};
 
 /// A container of the index: the single source of truth for project, stack and site containers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -57,7 +57,18 @@ pub struct Container {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Verdict {
     pub level: Level,
+    /// One sentence.
     pub text: String,
+    pub kind: Kind,
+    /// Since when it is so; `null` where that is not known.
+    #[specta(type = Option<String>)]
+    pub since: Option<Timestamp>,
+    /// Who or what ended it; `null` of one that has not ended.
+    pub cause: Option<Cause>,
+    /// What the judgement rests on. The texts are of others: logs, checks, the engine.
+    pub evidence: Vec<Exhibit>,
+    /// What to do, in one sentence; `null` where nothing is to be done.
+    pub fix: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -72,6 +83,8 @@ pub struct Status {
     pub proxy: ProxyStatus,
     pub webhook: WebhookStatus,
     pub dns: DnsStatus,
+    /// The verdicts on all containers; a foreign one weighs no more than a warning.
+    pub verdicts: Tally,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Type)]
@@ -226,6 +239,24 @@ pub struct LogEntry {
     pub role: Option<String>,
     #[serde(flatten)]
     pub entry: HistoryEntry,
+    /// How bad it was when it happened; of a foreign container no more than a warning.
+    pub level: Level,
+}
+
+impl LogEntry {
+    /// A gap as the log has it.
+    #[must_use]
+    pub fn of_gap(entry: HistoryEntry) -> Self {
+        Self {
+            seq: None,
+            container_id: None,
+            name: String::new(),
+            workload_name: None,
+            role: None,
+            level: Level::Info,
+            entry,
+        }
+    }
 }
 
 /// A span that could not be verified.

@@ -1,5 +1,7 @@
 //! Version, engine, index, database, listeners.
 
+use std::sync::PoisonError;
+
 use super::commands::{GetSnapshot, GetStatus};
 use super::shapes::{
     ApiError, DatabaseStatus, DnsStatus, EngineState, EngineStatus, IndexStatus, ProxyStatus, Snapshot,
@@ -9,6 +11,7 @@ use super::{Answers, Control, present};
 use crate::docker::EngineError;
 use crate::docker::fake::Demo;
 use crate::reconcile::{Link, Pulse};
+use crate::rules::verdict::Tally;
 
 /// The zone of names beside `.localhost`, until the name server asks the settings for it.
 const ZONE: &str = "test";
@@ -24,8 +27,8 @@ impl Answers<GetSnapshot> for Control {
         let status = self.status().await?;
         let names = self.parts.store.workload_names().await?;
         let (revision, rows) = self.rows_and_revision().await?;
-        let containers =
-            rows.iter().map(|row| present::container(row, &names, status.index.verified_at)).collect();
+        let seen = present::Seen { verified_at: status.index.verified_at, ..self.seen() };
+        let containers = rows.iter().map(|row| present::container(row, &names, seen)).collect();
         Ok(Snapshot { revision, containers, status })
     }
 }
@@ -46,7 +49,25 @@ impl Control {
             proxy: ProxyStatus { address: None, state: "off".to_owned(), routes: 0 },
             webhook: WebhookStatus { address: None, enabled: false },
             dns: DnsStatus { address: None, zone: ZONE.to_owned(), enabled: false },
+            verdicts: self.tally(&pulse).await?,
         })
+    }
+
+    /// The verdicts on all containers, counted once for each revision of the index.
+    async fn tally(&self, pulse: &Pulse) -> Result<Tally, ApiError> {
+        let engine = match &pulse.engine {
+            Some(engine) => Some(engine.id.clone()),
+            None => self.last_engine().await?.map(|engine| engine.id),
+        };
+        let known = *self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        let stands = self.parts.store.revision().await?;
+        if let Some((_, tally)) = known.filter(|(revision, _)| *revision == stands) {
+            return Ok(tally);
+        }
+        let (revision, rows) = self.parts.store.index_of(engine.as_ref()).await?;
+        let tally = Tally::of(&rows, self.parts.clock.now());
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, tally));
+        Ok(tally)
     }
 
     fn engine_status(&self, pulse: &Pulse) -> EngineStatus {

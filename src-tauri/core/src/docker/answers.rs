@@ -169,6 +169,16 @@ struct InspectedState {
 struct InspectedHealth {
     #[serde(default, deserialize_with = "or_default")]
     status: String,
+    /// The last runs of the check, oldest first.
+    #[serde(default, deserialize_with = "or_default")]
+    log: Vec<InspectedProbe>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectedProbe {
+    #[serde(default, deserialize_with = "or_default")]
+    output: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -222,7 +232,8 @@ pub(super) fn inspected(body: &[u8], asked: &ContainerId, tried: &str) -> Result
         engine_time(&seen.created).ok_or_else(|| garbled(tried, format!("created at '{}'", seen.created)))?;
     let state = State::from_engine(&seen.state.status);
     let started_at = engine_time(&seen.state.started_at);
-    let health = seen.state.health.map_or(Health::None, |h| Health::from_engine(&h.status));
+    let (health, mut probes) =
+        seen.state.health.map_or((Health::None, vec![]), |h| (Health::from_engine(&h.status), h.log));
     Ok(Observed {
         container_id: ContainerId::new(seen.id),
         name: canonical_name([seen.name.as_str()]),
@@ -234,6 +245,7 @@ pub(super) fn inspected(body: &[u8], asked: &ContainerId, tried: &str) -> Result
         oom_killed: seen.state.oom_killed,
         restart_count: u32::try_from(seen.restart_count).unwrap_or(0),
         error: Some(seen.state.error).filter(|e| !e.is_empty()),
+        probe: probes.pop().map(|probe| probe.output),
         ports: ports(seen.network_settings.ports),
         labels: seen.config.labels,
         created_at,
@@ -279,6 +291,40 @@ fn ports(of: BTreeMap<String, Option<Vec<Binding>>>) -> Vec<Port> {
     }
     ports.sort();
     ports
+}
+
+// ---- a log ----------------------------------------------------------------------------------------------------
+
+/// The stream's number, three zeros, and the length of what follows.
+const FRAME_HEAD: usize = 8;
+
+/// The last lines of a log. Engines write it in frames that tell the two streams apart, but where the container has a
+/// terminal: then it is the bare bytes.
+pub(super) fn log_lines(body: &[u8], most: u32) -> Vec<String> {
+    let whole = unframed(body);
+    let bytes = whole.as_deref().unwrap_or(body);
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let from = lines.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+    lines.into_iter().skip(from).map(str::to_owned).collect()
+}
+
+/// What the frames carry; `None` where the bytes are no frames from the first to the last.
+fn unframed(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut whole = Vec::with_capacity(body.len());
+    while !body.is_empty() {
+        let (head, rest) = body.split_at_checked(FRAME_HEAD)?;
+        let [0..=2, 0, 0, 0, a, b, c, d] = *head else { return None };
+        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
+        let (content, rest) = rest.split_at_checked(length)?;
+        whole.extend_from_slice(content);
+        // A line that was cut at the end of the log must not run into the one of the other stream.
+        if whole.last().is_some_and(|byte| *byte != b'\n') {
+            whole.push(b'\n');
+        }
+        body = rest;
+    }
+    Some(whole)
 }
 
 // ---- who answers ----------------------------------------------------------------------------------------------

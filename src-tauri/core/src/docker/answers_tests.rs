@@ -248,3 +248,39 @@ fn every_action_that_is_asked_for_is_known() {
     }
     assert_eq!(action("health_status:unhealthy", &none), Action::HealthStatus(Health::Unhealthy));
 }
+
+#[test]
+fn a_log_is_read_in_frames_and_as_bare_bytes() {
+    let frame = |stream: u8, content: &[u8]| {
+        let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+        [&[stream, 0, 0, 0], &length[..], content].concat()
+    };
+    let framed =
+        [frame(1, b"one\n"), frame(2, b"two"), frame(1, b"three\r\n"), frame(1, b"a\xffb\n")].concat();
+    assert_eq!(log_lines(&framed, 20), ["one", "two", "three", "a\u{fffd}b"]);
+    assert_eq!(log_lines(&framed, 2), ["three", "a\u{fffd}b"], "the last ones");
+    assert_eq!(log_lines(b"one\r\ntwo\n", 20), ["one", "two"], "a terminal's");
+    assert_eq!(log_lines(b"", 20), [""; 0]);
+    for cut in 1..framed.len() {
+        let _ = log_lines(&framed[..cut], 20);
+    }
+    let lying = [&[1, 0, 0, 0, 255, 255, 255, 255][..], b"short\n"].concat();
+    assert_eq!(log_lines(&lying, 20).len(), 1, "no frame: what is there is shown");
+}
+
+#[test]
+fn what_the_health_check_printed_last_is_read() {
+    let probe = |health: &str| {
+        let id = "a".repeat(64);
+        let body = format!(
+            r#"{{"Id":"{id}","Created":"2026-01-01T00:00:00Z","State":{{"Status":"running"{health}}}}}"#
+        );
+        inspected(body.as_bytes(), &ContainerId::new(id.as_str()), "test").unwrap().probe
+    };
+    assert_eq!(probe(""), None);
+    assert_eq!(probe(r#","Health":{"Status":"starting"}"#), None);
+    assert_eq!(probe(r#","Health":{"Status":"unhealthy","Log":null}"#), None);
+    let log = r#","Health":{"Status":"unhealthy","Log":[{"ExitCode":0,"Output":"old"},{"ExitCode":1,"Output":"new\n"}]}"#;
+    assert_eq!(probe(log).as_deref(), Some("new\n"));
+    assert_eq!(probe(r#","Healthcheck":{"Status":"unhealthy","Log":[{}]}"#).as_deref(), Some(""));
+}

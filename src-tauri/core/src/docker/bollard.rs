@@ -135,6 +135,13 @@ impl Engine for DockerEngine {
         }
     }
 
+    async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
+        let tried = format!("read the log of {}", id.short());
+        let path = format!("/containers/{}/logs?stdout=true&stderr=true&tail={lines}", escaped(id.as_str()));
+        let body = self.wire.get(&path, &tried, deadline::READ).await?;
+        Ok(answers::log_lines(&body, lines))
+    }
+
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {
         let tried = "subscribe to the events";
         let head = Arc::new(Notify::new());

@@ -49,6 +49,10 @@ pub trait Engine: Send + Sync + 'static {
     /// The truth about one container. `Ok(None)` is the engine's 404 and certain.
     async fn inspect(&self, id: &ContainerId) -> Result<Option<Observed>, EngineError>;
 
+    /// The last lines that the container's program wrote, both of its streams as they came, oldest first; bytes that are
+    /// no text are replaced. Refused where the container's log driver keeps nothing to read.
+    async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError>;
+
     /// Subscribes to the container events that can change a row, from `since` on. The stream ends with an error or
     /// without one when the connection ends; both mean the same.
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError>;

@@ -75,6 +75,10 @@ impl Engine for Seeking {
         self.found("inspect")?.inspect(id).await
     }
 
+    async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
+        self.found("read the log")?.logs(id, lines).await
+    }
+
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {
         self.found("subscribe to the events")?.events(since).await
     }

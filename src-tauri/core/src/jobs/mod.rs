@@ -1,6 +1,9 @@
 //! What is done every so often: a driver that knows each job's name, purpose and period, and how it last went.
 //!
-//! A job that fails or panics is tried again at its next turn and does not stop the others.
+//! A job that fails or panics is tried again at its next turn and does not stop the others. What is done at an
+//! occasion rather than by the clock has a file of its own: [`last_words`].
+
+pub mod last_words;
 
 use std::collections::BTreeMap;
 use std::future::Future;

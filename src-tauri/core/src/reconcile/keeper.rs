@@ -30,7 +30,7 @@ use crate::rules::container::Observed;
 use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
 use crate::rules::gap::{Gap, GapReason};
-use crate::rules::ids::{ContainerId, EngineId, RowId};
+use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::plan::{self, Circumstances, IndexView, RowWrite};
 use crate::rules::planted::{self as fault, Bug};
 use crate::rules::volley::{Kill, SHUTDOWN, last_volley};

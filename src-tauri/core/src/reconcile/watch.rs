@@ -21,7 +21,10 @@ use crate::rules::labels;
 pub(super) const CLUES: usize = 16;
 /// How long after a sign of Compose's work on a project another event of it is put down to Compose.
 const COMPOSE_WORKS: Duration = Duration::from_secs(10);
-/// Compose projects remembered as being worked on.
+/// How long after it has stopped a container of a project its removal is a sign of Compose's `down`: by hand nobody
+/// stops and removes that fast.
+const COMPOSE_DOWN: Duration = Duration::from_secs(3);
+/// Compose projects remembered as being worked on, and containers of any as just stopped.
 const COMPOSE_PROJECTS: usize = 256;
 
 /// What events left behind for the loop to fetch.
@@ -40,6 +43,8 @@ pub(super) struct Marked {
     /// The engine's time of the latest event.
     pub(super) latest: Option<Timestamp>,
     compose: BTreeMap<String, Duration>,
+    /// Containers of Compose's projects that were just stopped.
+    stopped: BTreeMap<ContainerId, Duration>,
 }
 
 impl Marks {
@@ -67,6 +72,7 @@ impl Marks {
         marked.clues.clear();
         marked.latest = None;
         marked.compose.clear();
+        marked.stopped.clear();
     }
 
     /// Everything that was marked since the last call.
@@ -89,12 +95,14 @@ impl Marks {
 }
 
 impl Marked {
-    /// Compose labels what it creates; a create or a rename of its making shows that it is at work on the project.
+    /// Compose labels what it creates; a create or a rename of its making shows that it is at work on the project, and so
+    /// does a removal that follows at once upon a stop.
     fn is_compose_at_work(&mut self, event: &EngineEvent, now: Duration) -> bool {
         let Some(project) = labels::value(&event.attributes, labels::COMPOSE_PROJECT) else { return false };
         let sign = matches!(event.action, Action::Create | Action::Rename | Action::Destroy);
+        let down = self.goes_down(event, now);
         let at_work = self.compose.get(project).is_some_and(|at| now.saturating_sub(*at) < COMPOSE_WORKS);
-        if sign && (event.action == Action::Create || at_work) {
+        if sign && (event.action == Action::Create || at_work || down) {
             if self.compose.len() >= COMPOSE_PROJECTS {
                 self.compose.retain(|_, at| now.saturating_sub(*at) < COMPOSE_WORKS);
             }
@@ -102,6 +110,38 @@ impl Marked {
             return true;
         }
         at_work
+    }
+
+    /// Whether the container is removed just after it was stopped.
+    fn goes_down(&mut self, event: &EngineEvent, now: Duration) -> bool {
+        match event.action {
+            Action::Stop => {
+                if self.stopped.len() >= COMPOSE_PROJECTS {
+                    self.stopped.retain(|_, at| now.saturating_sub(*at) < COMPOSE_DOWN);
+                }
+                if self.stopped.len() < COMPOSE_PROJECTS {
+                    self.stopped.insert(event.container_id.clone(), now);
+                }
+                false
+            }
+            Action::Destroy => {
+                let stopped = self.stopped.remove(&event.container_id);
+                stopped.is_some_and(|at| now.saturating_sub(at) < COMPOSE_DOWN)
+            }
+            Action::Create
+            | Action::Start
+            | Action::Kill
+            | Action::Die
+            | Action::Restart
+            | Action::Pause
+            | Action::Unpause
+            | Action::Oom
+            | Action::Rename
+            | Action::Update
+            | Action::HealthStatus(_)
+            | Action::Network
+            | Action::Other(_) => false,
+        }
     }
 }
 
@@ -174,5 +214,24 @@ mod tests {
         assert!(marks.take()[&ContainerId::new("old")][0].compose);
         marks.mark(&event("old", Action::Kill), Duration::from_secs(60));
         assert!(!marks.take()[&ContainerId::new("old")][0].compose, "a minute later it is anybody's");
+    }
+
+    #[test]
+    fn a_removal_that_follows_at_once_upon_a_stop_is_composes_and_shows_it_at_work() {
+        let after = |pause: u64| {
+            let marks = Marks::default();
+            marks.mark(&event("a", Action::Stop), Duration::from_secs(1));
+            marks.mark(&event("a", Action::Destroy), Duration::from_secs(1) + Duration::from_millis(pause));
+            marks.mark(&event("b", Action::Kill), Duration::from_secs(8));
+            let taken = marks.take();
+            let compose = |id: &str| taken[&ContainerId::new(id)].back().unwrap().compose;
+            (compose("a"), compose("b"))
+        };
+        assert_eq!(after(2_999), (true, true));
+        assert_eq!(after(3_000), (false, false), "somebody stopped it and removed it");
+        let marks = Marks::default();
+        marks.mark(&event("a", Action::Kill), Duration::from_secs(1));
+        marks.mark(&event("a", Action::Destroy), Duration::from_secs(1));
+        assert!(!marks.take()[&ContainerId::new("a")][1].compose, "a forced removal has no stop");
     }
 }

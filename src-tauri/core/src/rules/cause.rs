@@ -260,6 +260,31 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
     without_evidence(evidence)
 }
 
+/// How long after an end a stop that brought it may be told.
+const LATE_STOP: Duration = Duration::from_secs(5);
+/// How long after a stop Compose may take to remove what it has stopped.
+const COMPOSE_DOWN: Duration = Duration::from_secs(30);
+
+/// Whose stop an end was that looked like the program's own: Podman may tell it after the death that it brought. Only of
+/// a container without a policy, for it tells a policy's restart by the same word.
+#[must_use]
+pub fn of_a_late_stop(clues: &[Clue], ended: Timestamp) -> Option<Cause> {
+    let of_this_end = clues.iter().rev().take_while(|clue| clue.deed != Deed::Start);
+    let stop = of_this_end.into_iter().find(|clue| clue.deed == Deed::Stop)?;
+    is_within(LATE_STOP, ended, stop.at).then(|| somebody(stop))
+}
+
+/// Whose a stop was that looked like anybody's, by what followed it: Compose stops first and removes afterwards.
+#[must_use]
+pub fn of_a_stop_that_ends_in_removal(clues: &[Clue], ended: Timestamp) -> Option<Cause> {
+    let removal = clues.iter().rev().find(|clue| clue.deed == Deed::Destroy && clue.compose)?;
+    is_within(COMPOSE_DOWN, ended, removal.at).then_some(Cause::Compose)
+}
+
+fn is_within(span: Duration, one: Timestamp, other: Timestamp) -> bool {
+    other.duration_since(one).unsigned_abs() <= span
+}
+
 /// Why a container runs that did not. An engine that comes back starts what its policies say, and tells it by the
 /// same event as anybody's start.
 #[must_use]
@@ -407,6 +432,24 @@ mod tests {
         assert_eq!(of_end(&told(&[(Oom, 0), (Kill, 2), (Die, 3)]), true), Cause::Foreign, "and was stopped");
         assert_eq!(of_end(&told(&[(Kill, 0), (Oom, 1), (Die, 1)]), false), Cause::Oom);
         assert_eq!(of_end(&told(&[(Stop, 0), (Die, 90)]), false), Cause::Exit, "a stop of long ago");
+    }
+
+    #[test]
+    fn what_is_told_after_an_end_may_say_whose_it_was() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let told = |deed, second, compose| Clue { at: at(second), compose, ..clue(deed) };
+        use Deed::{Destroy, Die, Start, Stop};
+        let late = |clues: &[Clue]| of_a_late_stop(clues, at(10));
+        assert_eq!(late(&[told(Die, 10, false), told(Stop, 15, false)]), Some(Cause::Foreign));
+        assert_eq!(late(&[told(Stop, 15, true)]), Some(Cause::Compose));
+        assert_eq!(late(&[told(Stop, 16, false)]), None, "too late to have brought it");
+        assert_eq!(late(&[told(Stop, 10, false), told(Start, 11, false)]), None, "of an earlier run");
+        assert_eq!(late(&[told(Die, 10, false)]), None);
+        let removed =
+            |second, compose| of_a_stop_that_ends_in_removal(&[told(Destroy, second, compose)], at(10));
+        assert_eq!(removed(40, true), Some(Cause::Compose));
+        assert_eq!(removed(41, true), None, "another act");
+        assert_eq!(removed(11, false), None, "anybody's");
     }
 
     #[test]

@@ -153,6 +153,8 @@ pub struct Observed {
     pub restart_count: u32,
     /// The engine's own sentence on why a start failed.
     pub error: Option<String>,
+    /// What the health check printed when it last ran, where there is one.
+    pub probe: Option<String>,
     pub ports: Vec<Port>,
     pub labels: Labels,
     pub created_at: Timestamp,

@@ -167,7 +167,12 @@ fn paused_since_start(after: &Facts, evidence: &Evidence, now: Timestamp) -> Opt
 fn ended(from: State, to: State, after: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
     let at = after.finished_at.or_else(|| time_of(evidence, Deed::Die)).unwrap_or(now);
     let evidence = evidence.with_death_at(after.finished_at);
-    let cause = cause::of_end(&evidence, after.oom_killed);
+    let cause = match cause::of_end(&evidence, after.oom_killed) {
+        Cause::Exit if to == State::Stopped && !after.has_a_policy() => {
+            cause::of_a_late_stop(&evidence.clues, at).unwrap_or(Cause::Exit)
+        }
+        cause => cause,
+    };
     state_change(Some(from), to, at, cause, ending(after, &evidence))
 }
 
@@ -187,9 +192,17 @@ fn started(from: State, after: &Facts, evidence: &Evidence, by_policy: bool, now
     state_change(Some(from), State::Running, at, cause::of_start(evidence, by_policy), detail)
 }
 
+/// The exit code that a change's detail begins with, where it tells an end.
+#[must_use]
+pub fn exit_code_in(detail: &str) -> Option<i64> {
+    detail.strip_prefix(EXIT)?.split(',').next()?.parse().ok()
+}
+
+const EXIT: &str = "exit ";
+
 /// The exit code and the signal, in one line.
 fn ending(after: &Facts, evidence: &Evidence) -> Option<String> {
-    let code = after.exit_code.map(|code| format!("exit {code}"));
+    let code = after.exit_code.map(|code| format!("{EXIT}{code}"));
     let signal = evidence.fatal_kill().and_then(|kill| kill.signal.as_deref()).map(|s| format!("signal {s}"));
     let said = [code, signal, after.error.clone()];
     let parts: Vec<String> = said.into_iter().flatten().filter(|part| !part.is_empty()).collect();
@@ -312,6 +325,32 @@ mod tests {
         let dead = Facts { exit_code: Some(3), finished_at: Some(at(40)), ..facts(State::Stopped) };
         let found = changed(&facts(State::Running), &dead, &seen(&[Deed::Die]), at(99));
         assert_eq!(told(&found), ["state running→stopped @40 exit (exit 3)"]);
+    }
+
+    #[test]
+    fn a_stop_that_comes_after_the_death_is_somebodys_where_no_policy_is() {
+        let dead = Facts { exit_code: Some(0), finished_at: Some(at(50)), ..facts(State::Stopped) };
+        let found = changed(&facts(State::Running), &dead, &seen(&[Deed::Die, Deed::Stop]), at(99));
+        assert_eq!(told(&found), ["state running→stopped @50 foreign (exit 0)"]);
+        let kept = Facts { restart_policy: "always".into(), ..dead };
+        let before = Facts { restart_policy: "always".into(), ..facts(State::Running) };
+        let found = changed(&before, &kept, &seen(&[Deed::Die, Deed::Stop]), at(99));
+        assert_eq!(told(&found), ["state running→stopped @50 exit (exit 0)"], "it may be the policy's");
+    }
+
+    #[test]
+    fn the_exit_code_is_read_out_of_a_detail() {
+        let cases = [
+            ("exit 3", Some(3)),
+            ("exit 137, signal 9", Some(137)),
+            ("exit -1, no", Some(-1)),
+            ("signal 9", None),
+            ("exit x", None),
+            ("", None),
+        ];
+        for (detail, expected) in cases {
+            assert_eq!(exit_code_in(detail), expected, "{detail:?}");
+        }
     }
 
     #[test]

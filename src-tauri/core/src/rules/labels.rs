@@ -15,6 +15,8 @@ pub const LEGACY_STAGE: &str = "tinyforge.stage";
 
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+/// Which of a scaled service's containers it is.
+pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
 
 /// What a listing of managed containers filters by.
 pub const MANAGED_TRUE: &str = "tinyforge.managed=true";

@@ -5,6 +5,7 @@
 pub mod attention;
 pub mod cause;
 pub mod container;
+pub mod course;
 pub mod diff;
 pub mod dispatch;
 pub mod gap;
@@ -15,6 +16,7 @@ pub mod pace;
 pub mod plan;
 pub mod planted;
 pub mod row;
+pub mod text;
 pub mod time;
 pub mod verdict;
 pub mod volley;

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::cause::{Cause, Deed, Evidence};
+use super::cause::{self, Cause, Clue, Deed, Evidence};
 use super::container::{Observed, State};
+use super::course::{self, Course, Turn};
 use super::diff::{self, Change, Field};
 use super::dispatch::{self, Claims};
-use super::ids::{ContainerId, EngineId, RowId};
+use super::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use super::planted::{self as fault, Bug};
 use super::row::{Decided, Facts, Owner, Row};
 
@@ -23,11 +24,20 @@ pub enum RowWrite {
         owner: Owner,
         container_id: ContainerId,
         facts: Box<Facts>,
+        course: Box<Course>,
         last_seen_at: Option<Timestamp>,
         history: Vec<Change>,
     },
     /// A workload's container that the engine no longer knows.
-    Missing { id: RowId, since: Timestamp, last_seen_at: Option<Timestamp>, history: Vec<Change> },
+    Missing {
+        id: RowId,
+        since: Timestamp,
+        course: Box<Course>,
+        last_seen_at: Option<Timestamp>,
+        history: Vec<Change>,
+    },
+    /// A newer container serves in its place, or none does any more.
+    Supersede { id: RowId, by: Option<String> },
     /// A foreign container that is gone: out of the index, into history.
     Retire { id: RowId, history: Vec<Change> },
 }
@@ -51,6 +61,7 @@ impl RowWrite {
             | Self::Observe { history, .. }
             | Self::Missing { history, .. }
             | Self::Retire { history, .. } => history,
+            Self::Supersede { .. } => &[],
         }
     }
 }
@@ -60,6 +71,7 @@ impl RowWrite {
 pub struct IndexView {
     rows: BTreeMap<RowId, Row>,
     by_container: BTreeMap<ContainerId, RowId>,
+    by_workload: BTreeMap<WorkloadId, BTreeSet<RowId>>,
     /// Keys in use by other engines' rows.
     taken: BTreeSet<RowId>,
 }
@@ -99,18 +111,40 @@ impl IndexView {
     }
 
     fn put(&mut self, row: Row) {
-        if let Some(old) = self.rows.get(&row.id).and_then(|old| old.container_id.clone()) {
-            self.by_container.remove(&old);
-        }
+        self.remove(&row.id);
         if let Some(container) = &row.container_id {
             self.by_container.insert(container.clone(), row.id.clone());
+        }
+        if let Some(workload) = row.owner.workload_id() {
+            self.by_workload.entry(workload.clone()).or_default().insert(row.id.clone());
         }
         self.rows.insert(row.id.clone(), row);
     }
 
     fn remove(&mut self, id: &RowId) {
-        if let Some(container) = self.rows.remove(id).and_then(|row| row.container_id) {
+        let Some(row) = self.rows.remove(id) else { return };
+        if let Some(container) = row.container_id {
             self.by_container.remove(&container);
+        }
+        if let Some(workload) = row.owner.workload_id()
+            && let Some(rows) = self.by_workload.get_mut(workload)
+        {
+            rows.remove(id);
+            if rows.is_empty() {
+                self.by_workload.remove(workload);
+            }
+        }
+    }
+
+    /// The rows of a workload.
+    fn of_workload(&self, id: &WorkloadId) -> impl Iterator<Item = &Row> {
+        self.by_workload.get(id).into_iter().flatten().filter_map(|row| self.rows.get(row))
+    }
+
+    /// Takes over that a row's last end had another cause.
+    pub fn recast(&mut self, id: &RowId, cause: Cause) {
+        if let Some(end) = self.rows.get_mut(id).and_then(|row| row.course.last_end.as_mut()) {
+            end.cause = cause;
         }
     }
 
@@ -118,22 +152,30 @@ impl IndexView {
     pub fn apply(&mut self, write: &RowWrite, now: Timestamp) {
         match write {
             RowWrite::Insert { row, .. } => self.put((**row).clone()),
-            RowWrite::Observe { id, owner, container_id, facts, last_seen_at, .. } => {
+            RowWrite::Observe { id, owner, container_id, facts, course, last_seen_at, .. } => {
                 let Some(mut row) = self.rows.get(id).cloned() else { return };
                 row.owner = owner.clone();
                 row.container_id = Some(container_id.clone());
                 row.facts = (**facts).clone();
+                row.course = (**course).clone();
                 row.last_seen_at = *last_seen_at;
                 row.missing_since = None;
                 row.updated_at = now;
                 self.put(row);
             }
-            RowWrite::Missing { id, since, last_seen_at, .. } => {
+            RowWrite::Missing { id, since, course, last_seen_at, .. } => {
                 if let Some(row) = self.rows.get_mut(id) {
+                    row.course = (**course).clone();
                     row.facts.state = State::Missing;
                     row.facts.health = super::container::Health::None;
                     row.missing_since = Some(*since);
                     row.last_seen_at = *last_seen_at;
+                    row.updated_at = now;
+                }
+            }
+            RowWrite::Supersede { id, by } => {
+                if let Some(row) = self.rows.get_mut(id) {
+                    row.course.superseded_by.clone_from(by);
                     row.updated_at = now;
                 }
             }
@@ -193,7 +235,8 @@ pub fn of_absence(
     Some(match &row.owner {
         Owner::Workload { .. } => {
             let ran_until = ran_until(row, evidence, around);
-            RowWrite::Missing { id, since, last_seen_at: ran_until, history: vec![change] }
+            let course = Box::new(row.course.after_vanishing(&change));
+            RowWrite::Missing { id, since, course, last_seen_at: ran_until, history: vec![change] }
         }
         Owner::Foreign { .. } if fault::is(Bug::AForeignRowStays) => return None,
         Owner::Foreign { .. } => RowWrite::Retire { id, history: vec![Change { to: None, ..change }] },
@@ -235,18 +278,62 @@ fn observe(
     around: &Circumstances<'_>,
 ) -> Option<RowWrite> {
     let same_container = row.container_id.as_ref() == Some(&seen.container_id);
-    if same_container && row.facts == facts && row.owner == owner {
+    let same = same_container && row.facts == facts && row.owner == owner;
+    let history = if same { vec![] } else { diff::changed(&row.facts, &facts, evidence, around.now) };
+    let turn =
+        |was| Turn { was, is: &facts, history: &history, probe: seen.probe.as_deref(), now: around.now };
+    let course = match same_container {
+        true => row.course.after(&turn(Some(&row.facts))),
+        false => Course::default().after(&turn(None)),
+    };
+    if same && row.course == course {
         return None;
     }
-    let history = diff::changed(&row.facts, &facts, evidence, around.now);
     Some(RowWrite::Observe {
         id: row.id.clone(),
         owner,
         container_id: seen.container_id.clone(),
         last_seen_at: last_seen(&facts, row.last_seen_at, around),
         facts: Box::new(facts),
+        course: Box::new(course),
         history,
     })
+}
+
+/// What the cause of a row's last end turns out to be by what was told after it was written.
+#[must_use]
+pub fn second_thought(row: &Row, clues: &[Clue]) -> Option<Cause> {
+    let end = row.course.last_end.as_ref().filter(|_| row.facts.state == State::Stopped)?;
+    match end.cause {
+        Cause::Exit if !row.facts.has_a_policy() => cause::of_a_late_stop(clues, end.at),
+        Cause::Foreign => cause::of_a_stop_that_ends_in_removal(clues, end.at),
+        Cause::Exit
+        | Cause::Own
+        | Cause::Compose
+        | Cause::Oom
+        | Cause::EngineRestart
+        | Cause::Sleep
+        | Cause::Unknown => None,
+    }
+}
+
+/// Who of these workloads' containers is superseded now and was not, or no longer is.
+#[must_use]
+pub fn supersessions<'a>(
+    view: &IndexView,
+    workloads: impl IntoIterator<Item = &'a WorkloadId>,
+) -> Vec<RowWrite> {
+    let mut writes = vec![];
+    for workload in workloads {
+        let living: Vec<&Row> = view.of_workload(workload).filter(|row| row.facts.state.is_alive()).collect();
+        for row in view.of_workload(workload) {
+            let by = course::successor(row, living.iter().copied()).map(|newer| newer.facts.name.clone());
+            if by != row.course.superseded_by {
+                writes.push(RowWrite::Supersede { id: row.id.clone(), by });
+            }
+        }
+    }
+    writes
 }
 
 fn insert(
@@ -258,7 +345,10 @@ fn insert(
     around: &Circumstances<'_>,
 ) -> RowWrite {
     let history = diff::appeared(&facts, evidence, around.now);
+    let probe = seen.probe.as_deref();
+    let turn = Turn { was: None, is: &facts, history: &history, probe, now: around.now };
     let row = Row {
+        course: Course::default().after(&turn),
         id: new_key(view, &owner, &seen.container_id, around.engine),
         engine_id: around.engine.clone(),
         container_id: Some(seen.container_id.clone()),
@@ -270,6 +360,7 @@ fn insert(
         updated_at: around.now,
         missing_since: None,
         legacy_instance_id: None,
+        last_words: None,
     };
     RowWrite::Insert { row: Box::new(row), history }
 }

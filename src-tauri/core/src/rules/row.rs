@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::container::{Health, Observed, Port, State, WorkloadKind};
+use super::course::Course;
 use super::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use super::labels::Labels;
 
@@ -17,6 +18,7 @@ pub struct Row {
     /// `None` for a placeholder: a deploy is under way.
     pub container_id: Option<ContainerId>,
     pub facts: Facts,
+    pub course: Course,
     pub decided: Decided,
     /// When the row was made.
     pub created_at: Timestamp,
@@ -28,6 +30,17 @@ pub struct Row {
     pub missing_since: Option<Timestamp>,
     /// The key of the `instances` table of the earlier design.
     pub legacy_instance_id: Option<String>,
+    /// What the program said last before it ended, where somebody has asked.
+    pub last_words: Option<LastWords>,
+}
+
+/// The last lines that a program wrote before it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastWords {
+    /// The end they belong to.
+    pub ended_at: Timestamp,
+    /// Lines as the program wrote them; nothing of them may be trusted.
+    pub text: String,
 }
 
 /// Who owns a container, and by which claim.
@@ -108,6 +121,12 @@ impl Facts {
             restart_policy: seen.restart_policy.clone(),
             auto_remove: seen.auto_remove,
         }
+    }
+
+    /// Whether the engine may start it again by itself.
+    #[must_use]
+    pub fn has_a_policy(&self) -> bool {
+        !matches!(self.restart_policy.as_str(), "" | "no")
     }
 }
 

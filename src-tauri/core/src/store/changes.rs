@@ -94,21 +94,23 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
     })
 }
 
-/// Gives the latest line of a row's field another cause, if it tells an end and was recorded at or after `since`.
-pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql<()> {
-    db.prepare_cached(
-        "UPDATE container_changes SET cause = ?5 WHERE seq = (
+/// Gives the latest line of a row's field another cause, if it tells an end and was recorded at or after `since`. Tells
+/// whether it did.
+pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql<bool> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE container_changes SET cause = ?5 WHERE seq = (
              SELECT max(seq) FROM container_changes WHERE engine_id = ?1 AND row_id = ?2 AND field = ?3)
          AND recorded_at >= ?4 AND to_value IN ('stopped', 'failed')",
-    )?
-    .execute(params![
-        engine.as_str(),
-        recast.row_id.as_str(),
-        words::field(recast.field),
-        time_text(recast.since),
-        words::cause(recast.cause),
-    ])?;
-    Ok(())
+        )?
+        .execute(params![
+            engine.as_str(),
+            recast.row_id.as_str(),
+            words::field(recast.field),
+            time_text(recast.since),
+            words::cause(recast.cause),
+        ])?;
+    Ok(changed > 0)
 }
 
 /// The latest lines of one engine, and of what no engine has taken over yet; without an engine, of all. Oldest first.

@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, named_params, params};
 
 use super::error::Sql;
-use super::words::{Columns as _, map_text, ports_text, time_text};
+use super::words::{self, Columns as _, map_text, ports_text, time_text, times_text};
+use crate::rules::cause::Cause;
 use crate::rules::container::{Health, State, WorkloadKind};
+use crate::rules::course::{Complaint, Course, End};
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
-use crate::rules::row::{Decided, Facts, Owner, Row};
+use crate::rules::row::{Decided, Facts, LastWords, Owner, Row};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -17,7 +19,9 @@ macro_rules! select {
              image_id, state, health, exit_code, oom_killed, restart_count, error, ports, labels, \
              container_created_at, started_at, finished_at, restart_policy, auto_remove, last_seen_at, \
              missing_since, stage_id, release_id, deploy_id, image_tag, subdomain, proxy_route_id, created_at, \
-             updated_at, legacy_instance_id FROM containers ",
+             updated_at, legacy_instance_id, ended_at, end_cause, end_detail, restarts, unhealthy_since, \
+             probe_output, superseded_by, run_ended_at, said FROM containers \
+             LEFT JOIN last_words ON row_id = id AND of_container = container_id ",
             $rest
         )
     };
@@ -28,6 +32,7 @@ pub(super) struct Observation<'a> {
     pub(super) owner: &'a Owner,
     pub(super) container_id: &'a ContainerId,
     pub(super) facts: &'a Facts,
+    pub(super) course: &'a Course,
     pub(super) last_seen_at: Option<Timestamp>,
 }
 
@@ -67,15 +72,18 @@ pub(super) fn claim(db: &Connection, engine: &EngineId) -> Sql<usize> {
 pub(super) fn insert(db: &Connection, row: &Row) -> Sql<()> {
     let columns = OwnerColumns::of(&row.owner);
     let facts = &row.facts;
+    let course = CourseColumns::of(&row.course);
     db.prepare_cached(
         "INSERT INTO containers (id, engine_id, workload_id, workload_kind, role, foreign_reason, container_id,
              name, image, image_id, state, health, exit_code, oom_killed, restart_count, error, ports, labels,
              container_created_at, started_at, finished_at, restart_policy, auto_remove, last_seen_at,
-             missing_since, created_at, updated_at, legacy_instance_id)
+             missing_since, created_at, updated_at, legacy_instance_id, ended_at, end_cause, end_detail, restarts,
+             unhealthy_since, probe_output, superseded_by)
          VALUES (:id, :engine_id, :workload_id, :workload_kind, :role, :foreign_reason, :container_id,
              :name, :image, :image_id, :state, :health, :exit_code, :oom_killed, :restart_count, :error, :ports,
              :labels, :container_created_at, :started_at, :finished_at, :restart_policy, :auto_remove,
-             :last_seen_at, :missing_since, :created_at, :updated_at, :legacy_instance_id)",
+             :last_seen_at, :missing_since, :created_at, :updated_at, :legacy_instance_id, :ended_at, :end_cause,
+             :end_detail, :restarts, :unhealthy_since, :probe_output, :superseded_by)",
     )?
     .execute(named_params! {
         ":id": row.id.as_str(),
@@ -106,6 +114,13 @@ pub(super) fn insert(db: &Connection, row: &Row) -> Sql<()> {
         ":created_at": time_text(row.created_at),
         ":updated_at": time_text(row.updated_at),
         ":legacy_instance_id": row.legacy_instance_id,
+        ":ended_at": course.ended_at,
+        ":end_cause": course.cause,
+        ":end_detail": course.detail,
+        ":restarts": course.restarts,
+        ":unhealthy_since": course.unhealthy_since,
+        ":probe_output": course.output,
+        ":superseded_by": course.superseded_by,
     })?;
     Ok(())
 }
@@ -114,6 +129,7 @@ pub(super) fn insert(db: &Connection, row: &Row) -> Sql<()> {
 pub(super) fn observe(db: &Connection, id: &RowId, seen: &Observation<'_>, now: Timestamp) -> Sql<()> {
     let columns = OwnerColumns::of(seen.owner);
     let facts = seen.facts;
+    let course = CourseColumns::of(seen.course);
     db.prepare_cached(
         "UPDATE containers SET workload_id = :workload_id, workload_kind = :workload_kind, role = :role,
              foreign_reason = :foreign_reason, container_id = :container_id, name = :name, image = :image,
@@ -121,7 +137,9 @@ pub(super) fn observe(db: &Connection, id: &RowId, seen: &Observation<'_>, now: 
              oom_killed = :oom_killed, restart_count = :restart_count, error = :error, ports = :ports,
              labels = :labels, container_created_at = :container_created_at, started_at = :started_at,
              finished_at = :finished_at, restart_policy = :restart_policy, auto_remove = :auto_remove,
-             last_seen_at = :last_seen_at, missing_since = NULL, updated_at = :now
+             last_seen_at = :last_seen_at, missing_since = NULL, updated_at = :now, ended_at = :ended_at,
+             end_cause = :end_cause, end_detail = :end_detail, restarts = :restarts,
+             unhealthy_since = :unhealthy_since, probe_output = :probe_output, superseded_by = :superseded_by
          WHERE id = :id",
     )?
     .execute(named_params! {
@@ -149,27 +167,68 @@ pub(super) fn observe(db: &Connection, id: &RowId, seen: &Observation<'_>, now: 
         ":auto_remove": facts.auto_remove,
         ":last_seen_at": seen.last_seen_at.map(time_text),
         ":now": time_text(now),
+        ":ended_at": course.ended_at,
+        ":end_cause": course.cause,
+        ":end_detail": course.detail,
+        ":restarts": course.restarts,
+        ":unhealthy_since": course.unhealthy_since,
+        ":probe_output": course.output,
+        ":superseded_by": course.superseded_by,
     })?;
     Ok(())
 }
 
-/// Since when a container is gone, and until when it was known to run.
+/// Since when a container is gone and how it went, and until when it was known to run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Absence {
+pub(super) struct Absence<'a> {
     pub(super) since: Timestamp,
+    pub(super) course: &'a Course,
     pub(super) last_seen_at: Option<Timestamp>,
 }
 
 /// What has no container has no health either.
-pub(super) fn miss(db: &Connection, id: &RowId, absence: Absence, now: Timestamp) -> Sql<()> {
-    let Absence { since, last_seen_at } = absence;
+pub(super) fn miss(db: &Connection, id: &RowId, absence: Absence<'_>, now: Timestamp) -> Sql<()> {
+    let Absence { since, course, last_seen_at } = absence;
+    let course = CourseColumns::of(course);
     db.prepare_cached(
-        "UPDATE containers SET state = 'missing', health = 'none', missing_since = ?2, updated_at = ?3,
-             last_seen_at = ?4
-         WHERE id = ?1",
+        "UPDATE containers SET state = 'missing', health = 'none', missing_since = :since, updated_at = :now,
+             last_seen_at = :last_seen_at, ended_at = :ended_at, end_cause = :end_cause, end_detail = :end_detail,
+             restarts = :restarts, unhealthy_since = :unhealthy_since, probe_output = :probe_output,
+             superseded_by = :superseded_by
+         WHERE id = :id",
     )?
-    .execute(params![id.as_str(), time_text(since), time_text(now), last_seen_at.map(time_text)])?;
+    .execute(named_params! {
+        ":id": id.as_str(),
+        ":since": time_text(since),
+        ":now": time_text(now),
+        ":last_seen_at": last_seen_at.map(time_text),
+        ":ended_at": course.ended_at,
+        ":end_cause": course.cause,
+        ":end_detail": course.detail,
+        ":restarts": course.restarts,
+        ":unhealthy_since": course.unhealthy_since,
+        ":probe_output": course.output,
+        ":superseded_by": course.superseded_by,
+    })?;
     Ok(())
+}
+
+/// Names the container that serves in its place, or none.
+pub(super) fn supersede(db: &Connection, id: &RowId, by: Option<&str>, now: Timestamp) -> Sql<()> {
+    db.prepare_cached("UPDATE containers SET superseded_by = ?2, updated_at = ?3 WHERE id = ?1")?
+        .execute(params![id.as_str(), by, time_text(now)])?;
+    Ok(())
+}
+
+/// Says that the last end had another cause. Tells whether there is such a row and it said otherwise.
+pub(super) fn recast(db: &Connection, id: &RowId, cause: Cause, now: Timestamp) -> Sql<bool> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE containers SET end_cause = ?2, updated_at = ?3
+             WHERE id = ?1 AND ended_at IS NOT NULL AND end_cause <> ?2",
+        )?
+        .execute(params![id.as_str(), words::cause(cause), time_text(now)])?;
+    Ok(changed > 0)
 }
 
 /// Says when the containers that run were last known to; never takes back a later moment.
@@ -208,6 +267,31 @@ pub(super) fn delete(db: &Connection, id: &RowId) -> Sql<bool> {
     Ok(changed > 0)
 }
 
+struct CourseColumns<'a> {
+    ended_at: Option<String>,
+    cause: Option<&'static str>,
+    detail: Option<&'a str>,
+    restarts: String,
+    unhealthy_since: Option<String>,
+    output: Option<&'a str>,
+    superseded_by: Option<&'a str>,
+}
+
+impl<'a> CourseColumns<'a> {
+    fn of(course: &'a Course) -> Self {
+        let (end, complaint) = (course.last_end.as_ref(), course.complaint.as_ref());
+        Self {
+            ended_at: end.map(|end| time_text(end.at)),
+            cause: end.map(|end| words::cause(end.cause)),
+            detail: end.and_then(|end| end.detail.as_deref()),
+            restarts: times_text(&course.restarts),
+            unhealthy_since: complaint.map(|complaint| time_text(complaint.since)),
+            output: complaint.map(|complaint| complaint.output.as_str()),
+            superseded_by: course.superseded_by.as_deref(),
+        }
+    }
+}
+
 struct OwnerColumns<'a> {
     workload_id: Option<&'a str>,
     kind: Option<&'static str>,
@@ -239,6 +323,7 @@ fn read(row: &SqlRow<'_>) -> Sql<Row> {
         owner: read_owner(row)?,
         container_id: (!container_id.is_empty()).then(|| ContainerId::new(container_id)),
         facts: read_facts(row)?,
+        course: read_course(row)?,
         decided: Decided {
             stage_id: row.get("stage_id")?,
             release_id: row.get("release_id")?,
@@ -252,6 +337,25 @@ fn read(row: &SqlRow<'_>) -> Sql<Row> {
         last_seen_at: row.maybe_time("last_seen_at")?,
         missing_since: row.maybe_time("missing_since")?,
         legacy_instance_id: row.get("legacy_instance_id")?,
+        last_words: match (row.maybe_time("run_ended_at")?, row.get("said")?) {
+            (Some(ended_at), Some(text)) => Some(LastWords { ended_at, text }),
+            _ => None,
+        },
+    })
+}
+
+fn read_course(row: &SqlRow<'_>) -> Sql<Course> {
+    let cause: Option<String> = row.get("end_cause")?;
+    let end = row.maybe_time("ended_at")?.zip(cause);
+    let detail = row.get("end_detail")?;
+    let output: Option<String> = row.get("probe_output")?;
+    Ok(Course {
+        last_end: end.map(|(at, cause)| End { at, cause: words::cause_of(&cause), detail }),
+        restarts: row.times("restarts")?,
+        complaint: row
+            .maybe_time("unhealthy_since")?
+            .map(|since| Complaint { since, output: output.unwrap_or_default() }),
+        superseded_by: row.get("superseded_by")?,
     })
 }
 

@@ -15,15 +15,18 @@ use super::changes::{self, Subject};
 use super::containers::{Absence, Observation};
 use super::error::{During as _, StoreError};
 use super::executor::Done;
-use super::{IndexCommit, IndexLoad, RowWrite, containers, engines, gaps, recorded, retired, workloads};
+use super::{
+    IndexCommit, IndexLoad, RowWrite, containers, engines, gaps, last_words, recorded, retired, workloads,
+};
 use crate::events::{Event, IndexChange, Recorded};
 use crate::rules::container::{Health, State};
+use crate::rules::course::Course;
 use crate::rules::diff::{Change, Field};
 use crate::rules::dispatch::{Claims, LegacyInstance};
-use crate::rules::ids::{EngineId, RowId, WorkloadId};
+use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::labels::Labels;
 use crate::rules::planted::{self as fault, Bug};
-use crate::rules::row::{Decided, Facts, Owner, Row};
+use crate::rules::row::{Decided, Facts, LastWords, Owner, Row};
 
 const COMMIT: &str = "writing the index";
 const LOAD: &str = "reading the index";
@@ -88,7 +91,10 @@ pub(super) fn commit(db: &Connection, commit: &IndexCommit) -> Result<Done<u64>,
         gaps::insert(db, engine, gap).during(COMMIT)?;
     }
     for recast in &commit.recasts {
-        changes::recast(db, engine, recast).during(COMMIT)?;
+        let told = changes::recast(db, engine, recast).during(COMMIT)?;
+        if told && containers::recast(db, &recast.row_id, recast.cause, commit.now).during(COMMIT)? {
+            changed.rows.insert(recast.row_id.clone());
+        }
     }
     // Before the writes: a row that was seen running and then ended has its end from the engine.
     if let Some(at) = commit.seen {
@@ -116,6 +122,26 @@ pub(super) fn decide(
         changed.rows.insert(id.clone());
     }
     changed.announce(db, &before.engine_id, None, now)
+}
+
+/// What a container's program said last. Nothing where the row has another container by now.
+pub(super) fn keep_last_words(
+    db: &Connection,
+    id: &RowId,
+    container: &ContainerId,
+    words: &LastWords,
+    now: Timestamp,
+) -> Result<Done<u64>, StoreError> {
+    const KEEP: &str = "writing a container's last words";
+    let row = containers::get(db, id).during(KEEP)?;
+    let theirs = row.filter(|row| row.container_id.as_ref() == Some(container));
+    let Some(row) = theirs.filter(|row| row.last_words.as_ref() != Some(words)) else {
+        return Ok(Done::quietly(engines::revision(db).during(KEEP)?));
+    };
+    last_words::keep(db, id, container, words).during(KEEP)?;
+    let mut changed = Changed::default();
+    changed.rows.insert(id.clone());
+    changed.announce(db, &row.engine_id, None, now)
 }
 
 pub(super) fn place(db: &Connection, new: &Placeholder, now: Timestamp) -> Result<Done<u64>, StoreError> {
@@ -173,12 +199,14 @@ fn empty_row(new: &Placeholder, now: Timestamp) -> Row {
             restart_policy: String::new(),
             auto_remove: false,
         },
+        course: Course::default(),
         decided: Decided::default(),
         created_at: now,
         updated_at: now,
         last_seen_at: None,
         missing_since: None,
         legacy_instance_id: None,
+        last_words: None,
     }
 }
 
@@ -200,13 +228,15 @@ impl Changed {
     fn apply(&mut self, db: &Connection, of: &IndexCommit, write: &RowWrite) -> Result<(), StoreError> {
         match write {
             RowWrite::Insert { row, history } => self.insert(db, of, row, history),
-            RowWrite::Observe { id, owner, container_id, facts, last_seen_at, history } => {
-                let seen = Observation { owner, container_id, facts, last_seen_at: *last_seen_at };
+            RowWrite::Observe { id, owner, container_id, facts, course, last_seen_at, history } => {
+                let seen = Observation { owner, container_id, facts, course, last_seen_at: *last_seen_at };
                 self.observe(db, of, id, &seen, history)
             }
-            RowWrite::Missing { id, since, last_seen_at, history } => {
-                self.miss(db, of, id, Absence { since: *since, last_seen_at: *last_seen_at }, history)
+            RowWrite::Missing { id, since, course, last_seen_at, history } => {
+                let absence = Absence { since: *since, course, last_seen_at: *last_seen_at };
+                self.miss(db, of, id, absence, history)
             }
+            RowWrite::Supersede { id, by } => self.supersede(db, of, id, by.as_deref()),
             RowWrite::Retire { id, history } => self.retire(db, of, id, history),
         }
     }
@@ -279,7 +309,7 @@ impl Changed {
         db: &Connection,
         of: &IndexCommit,
         id: &RowId,
-        absence: Absence,
+        absence: Absence<'_>,
         history: &[Change],
     ) -> Result<(), StoreError> {
         let before = self.existing_of(db, of, id)?;
@@ -289,6 +319,21 @@ impl Changed {
         containers::miss(db, id, absence, of.now).during(COMMIT)?;
         self.rows.insert(id.clone());
         self.record(db, of, &Subject::of(&before, &of.engine_id), history)
+    }
+
+    fn supersede(
+        &mut self,
+        db: &Connection,
+        of: &IndexCommit,
+        id: &RowId,
+        by: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let before = self.existing_of(db, of, id)?;
+        if before.course.superseded_by.as_deref() != by {
+            containers::supersede(db, id, by, of.now).during(COMMIT)?;
+            self.rows.insert(id.clone());
+        }
+        Ok(())
     }
 
     fn retire(
@@ -360,6 +405,7 @@ fn says_the_same(row: &Row, seen: &Observation<'_>) -> bool {
     row.owner == *seen.owner
         && row.container_id.as_ref() == Some(seen.container_id)
         && row.facts == *seen.facts
+        && row.course == *seen.course
         && row.last_seen_at == seen.last_seen_at
         && row.missing_since.is_none()
 }

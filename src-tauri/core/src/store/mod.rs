@@ -23,6 +23,7 @@ mod executor;
 mod folder;
 mod gaps;
 mod index;
+mod last_words;
 mod legacy;
 mod migrate;
 mod opening;
@@ -51,7 +52,7 @@ use crate::rules::dispatch::{Claims, Recorded, Workload};
 use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 pub use crate::rules::plan::RowWrite;
-use crate::rules::row::{Decided, Row};
+use crate::rules::row::{Decided, LastWords, Row};
 
 pub use backups::{Backup, BackupReason};
 pub use changes::LogLine;
@@ -221,6 +222,26 @@ impl Store {
             engines::remember(db, &engine, &endpoint, now).during(REMEMBER).map(Done::quietly)
         };
         self.executor().write(REMEMBER, write).await
+    }
+}
+
+/// Of whoever asks for logs.
+impl Store {
+    /// Keeps what a container's program wrote last before it ended, in the place of what it wrote before an earlier end,
+    /// and announces its row. Nothing happens where the row has another container by now. Returns the revision.
+    pub async fn keep_last_words(
+        &self,
+        row: &RowId,
+        container: &ContainerId,
+        words: LastWords,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (row, container) = (row.clone(), container.clone());
+        self.executor()
+            .write("writing a container's last words", move |db| {
+                index::keep_last_words(db, &row, &container, &words, now)
+            })
+            .await
     }
 }
 

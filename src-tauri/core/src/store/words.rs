@@ -60,6 +60,11 @@ pub(super) fn ports_text(ports: &[Port]) -> String {
     serde_json::to_string(ports).unwrap_or_else(|_| "[]".to_owned())
 }
 
+pub(super) fn times_text(times: &[Timestamp]) -> String {
+    let texts: Vec<String> = times.iter().copied().map(time_text).collect();
+    serde_json::to_string(&texts).unwrap_or_else(|_| "[]".to_owned())
+}
+
 pub(super) fn map_text(map: &BTreeMap<String, String>) -> String {
     serde_json::to_string(map).unwrap_or_else(|_| "{}".to_owned())
 }
@@ -68,6 +73,7 @@ pub(super) fn map_text(map: &BTreeMap<String, String>) -> String {
 pub(super) trait Columns {
     fn time<I: RowIndex + Copy>(&self, column: I) -> Sql<Timestamp>;
     fn maybe_time<I: RowIndex + Copy>(&self, column: I) -> Sql<Option<Timestamp>>;
+    fn times<I: RowIndex + Copy>(&self, column: I) -> Sql<Vec<Timestamp>>;
     fn json<T: serde::de::DeserializeOwned, I: RowIndex + Copy>(&self, column: I) -> Sql<T>;
     fn count<I: RowIndex + Copy>(&self, column: I) -> Sql<u64>;
 }
@@ -86,6 +92,13 @@ impl Columns for SqlRow<'_> {
                 time::parse(&text).map(Some).ok_or_else(|| unreadable(format!("{text:?} is not a time")))
             }
         }
+    }
+
+    fn times<I: RowIndex + Copy>(&self, column: I) -> Sql<Vec<Timestamp>> {
+        let texts: Vec<String> = self.json(column)?;
+        let parsed =
+            |text: &String| time::parse(text).ok_or_else(|| unreadable(format!("{text:?} is not a time")));
+        texts.iter().map(parsed).collect()
     }
 
     fn json<T: serde::de::DeserializeOwned, I: RowIndex + Copy>(&self, column: I) -> Sql<T> {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import type { Container, State } from '$lib/api/client';
-import { aContainer, Fake } from '$lib/api/fake';
+import { aContainer, aVerdict, Fake } from '$lib/api/fake';
 import { en } from '$lib/i18n/en';
 import { Containers } from '$lib/state/containers.svelte';
 
@@ -18,7 +18,7 @@ it('every state is a group of its own, so that no container is in two or in none
 });
 
 it('what needs a look does so in any state', () => {
-  const paused = aContainer('c', { state: 'paused', verdict: { level: 'warn', text: 'Paused' } });
+  const paused = aContainer('c', { state: 'paused', verdict: aVerdict('warn', 'Paused') });
   expect(GROUPS.filter((group) => isIn(group, paused))).toEqual(['attention', 'paused']);
 });
 
@@ -26,7 +26,7 @@ it('the figures are those of the groups', () => {
   const containers = new Containers(new Fake());
   containers.reset([
     aContainer('a'),
-    aContainer('b', { state: 'restarting', verdict: { level: 'bad', text: 'Restarting' } }),
+    aContainer('b', { state: 'restarting', verdict: aVerdict('bad', 'Restarting') }),
     aContainer('c', { state: 'created', workload_kind: 'stack' }),
   ]);
   const tally = Tally.of(containers.rows);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { aContainer, Fake } from '$lib/api/fake';
+import { aContainer, aVerdict, Fake } from '$lib/api/fake';
 import { Containers } from '$lib/state/containers.svelte';
 
 import { List } from './list.svelte';
@@ -25,7 +25,7 @@ describe('the filters', () => {
   const all = [
     aContainer('shop-dev', { ...project, ...at(4) }),
     aContainer('blog', { workload_kind: 'stack', workload_name: 'blog', role: 'web', ...at(3) }),
-    aContainer('stray', { state: 'stopped', verdict: { level: 'bad', text: 'Crashed: exit 3' }, ...at(2) }),
+    aContainer('stray', { state: 'stopped', verdict: aVerdict('bad', 'Crashed: exit 3'), ...at(2) }),
     aContainer('lost', { ...project, state: 'missing', ...at(1) }),
   ];
 
@@ -65,7 +65,7 @@ describe('the filters', () => {
   it('show a row as soon as it fits and let it go as soon as it does not', () => {
     const { list, names, change } = listOf(...all);
     list.toggleGroup('running');
-    change(aContainer('stray', { ...at(2), verdict: { level: 'fine', text: 'Running' } }));
+    change(aContainer('stray', { ...at(2), verdict: aVerdict('fine', 'Running') }));
     expect(names()).toContain('stray');
     change(aContainer('blog', { ...at(3), state: 'stopped' }));
     expect(names()).not.toContain('blog');

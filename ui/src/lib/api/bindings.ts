@@ -241,6 +241,12 @@ export type Events = {
 	limit?: number | null,
 };
 
+/**  One piece of evidence. The text is of others: a log, an engine, a check. It is shown with care and never believed. */
+export type Exhibit = {
+	what: What,
+	text: string,
+};
+
 /**  One part of the doctor's report. */
 export type Finding = {
 	part: string,
@@ -311,6 +317,39 @@ export type IndexStatus = {
 	divergences: number,
 };
 
+/**  What a container is found to be. */
+export type Kind = 
+/**  It runs, and its health check, if there is one, is content. */
+"fine" | 
+/**  It runs, and its health check has not passed yet. */
+"starting" | 
+/**  It did its work and ended with 0. */
+"completed" | 
+/**  Somebody stopped it: we, a user, Compose. Also where a signal ended it and who sent that is not known. */
+"stopped" | 
+/**  It ended with the engine or the machine, and was not started again. */
+"stopped_with_engine" | 
+/**  It ended by itself, and not well. */
+"crashed" | "out_of_memory" | 
+/**  Its policy starts it again and again. */
+"crash_looping" | 
+/**  It ended and its policy is about to start it again, which is no loop so far. */
+"restarting" | "unhealthy" | 
+/**  A workload's container that the engine no longer knows. */
+"vanished" | 
+/**  The same, where we or Compose took it away. */
+"removed" | 
+/**  A start was tried and failed. */
+"never_started" | 
+/**  No start was tried. */
+"created" | 
+/**  It does not live, and a newer container of its role does. */
+"superseded" | "paused" | "being_removed" | 
+/**  The engine tried to remove it and could not. */
+"dead" | "being_deployed" | 
+/**  In a state that this version does not know. */
+"unknown";
+
 /**  How much a container needs somebody. Ordered: the worst is the greatest. */
 export type Level = 
 /**  As it should be. */
@@ -330,6 +369,8 @@ export type LogEntry = {
 	name: string,
 	workload_name: string | null,
 	role: string | null,
+	/**  How bad it was when it happened; of a foreign container no more than a warning. */
+	level: Level,
 } & HistoryEntry;
 
 export type PartState = "ok" | "warn" | "fail";
@@ -445,16 +486,35 @@ export type Status = {
 	proxy: ProxyStatus,
 	webhook: WebhookStatus,
 	dns: DnsStatus,
+	/**  The verdicts on all containers; a foreign one weighs no more than a warning. */
+	verdicts: Tally,
 };
 
 export type Stop = {
 	containers?: string[],
 };
 
+/**  The verdicts on many: the worst, and how many need somebody. */
+export type Tally = {
+	worst: Level,
+	bad: number,
+	warn: number,
+};
+
 /**  The judgement on a container. */
 export type Verdict = {
 	level: Level,
+	/**  One sentence. */
 	text: string,
+	kind: Kind,
+	/**  Since when it is so; `null` where that is not known. */
+	since: string | null,
+	/**  Who or what ended it; `null` of one that has not ended. */
+	cause: Cause | null,
+	/**  What the judgement rests on. The texts are of others: logs, checks, the engine. */
+	evidence: Exhibit[],
+	/**  What to do, in one sentence; `null` where nothing is to be done. */
+	fix: string | null,
 };
 
 /**  The index held against the engine, container by container. */
@@ -468,6 +528,25 @@ export type WebhookStatus = {
 	address: string | null,
 	enabled: boolean,
 };
+
+/**  What a piece of evidence is. */
+export type What = 
+/**  The exit code, and what it means. */
+"exit" | 
+/**  Who ended it. */
+"by" | 
+/**  How often it was restarted within which time, and the latest time. */
+"restarts" | 
+/**  The engine's own sentence. */
+"engine" | 
+/**  What the health check printed. */
+"probe" | 
+/**  The last lines of its log. */
+"log" | 
+/**  The name of the container that serves in its place. */
+"successor" | 
+/**  Why nobody's claim on it holds. */
+"foreign";
 
 /**  What a workload is. */
 export type WorkloadKind = "project" | "stack" | "site";

@@ -4,7 +4,7 @@
  * `?engine=away`, `?unread`, `?standing=lost`.
  */
 import type { Container, EngineState, Standing } from './client';
-import { aContainer, Fake } from './fake';
+import { aContainer, aVerdict, Fake } from './fake';
 
 export function example(weather: URLSearchParams): Fake {
   const fake = new Fake(containers(weather));
@@ -79,7 +79,7 @@ const SORTS: Partial<Container>[] = [
     image: 'registry.local:5000/shop:v1.4',
     ports: [port(32768, 8080)],
     health: 'healthy',
-    verdict: { level: 'fine', text: 'Running and healthy' },
+    verdict: aVerdict('fine', 'Running and healthy'),
   },
   {
     ...shop,
@@ -89,7 +89,7 @@ const SORTS: Partial<Container>[] = [
     state: 'stopped',
     exit_code: 137,
     oom_killed: true,
-    verdict: { level: 'bad', text: 'Out of memory: the kernel killed it' },
+    verdict: aVerdict('bad', 'Out of memory: the kernel killed it'),
   },
   {
     ...blog,
@@ -104,7 +104,7 @@ const SORTS: Partial<Container>[] = [
     name: 'blog-db-1',
     image: 'postgres:16',
     health: 'starting',
-    verdict: { level: 'info', text: 'Starting: its health check has not passed yet' },
+    verdict: aVerdict('info', 'Starting: its health check has not passed yet'),
   },
   { name: 'quizzical_lamarr', image: 'alpine:3.20' },
   {
@@ -112,14 +112,14 @@ const SORTS: Partial<Container>[] = [
     image: 'api:latest',
     health: 'unhealthy',
     ports: [port(3000, 3000)],
-    verdict: { level: 'bad', text: 'Unhealthy: its health check fails' },
+    verdict: aVerdict('bad', 'Unhealthy: its health check fails'),
   },
   {
     name: 'nightly-import',
     image: 'importer:2',
     state: 'stopped',
     exit_code: 0,
-    verdict: { level: 'info', text: 'Completed' },
+    verdict: aVerdict('info', 'Completed'),
   },
   {
     ...shop,
@@ -127,22 +127,22 @@ const SORTS: Partial<Container>[] = [
     name: 'tf-shop-rel-9',
     image: 'registry.local:5000/shop:rel-9',
     state: 'missing',
-    verdict: { level: 'bad', text: 'Missing: the engine no longer knows it' },
+    verdict: aVerdict('bad', 'Missing: the engine no longer knows it'),
   },
   {
     name: 'flaky',
     image: 'flaky:1',
     state: 'restarting',
     restart_count: 12,
-    verdict: { level: 'bad', text: 'Restarting again and again: 12 so far, last exit 1' },
+    verdict: aVerdict('bad', 'Restarting again and again: 12 so far, last exit 1'),
   },
-  { name: 'frozen', image: 'redis:7', state: 'paused', verdict: { level: 'warn', text: 'Paused' } },
+  { name: 'frozen', image: 'redis:7', state: 'paused', verdict: aVerdict('warn', 'Paused') },
   {
     name: 'old-cache',
     image: 'memcached:1.6',
     state: 'stopped',
     exit_code: 143,
-    verdict: { level: 'info', text: 'Stopped by signal 15 (exit 143)' },
+    verdict: aVerdict('info', 'Stopped by signal 15 (exit 143)'),
   },
   {
     workload_id: 'w3',
@@ -159,6 +159,6 @@ const SORTS: Partial<Container>[] = [
     state: 'created',
     started_at: null,
     last_seen_at: null,
-    verdict: { level: 'bad', text: 'Never started: address already in use' },
+    verdict: aVerdict('bad', 'Never started: address already in use'),
   },
 ];

@@ -9,16 +9,25 @@ import {
   type Backend,
   type Container,
   type EngineState,
+  type Level,
   type Snapshot,
   type Standing,
   type State,
   type Status,
   type Unlisten,
+  type Verdict,
   type Verb,
   type Verification,
 } from './client';
 
 const NOW = Date.parse('2026-01-02T12:00:00Z');
+
+/** A verdict of which only this much matters. */
+export function aVerdict(level: Level, text: string): Verdict {
+  return { level, text, kind: KINDS[level], since: null, cause: null, evidence: [], fix: null };
+}
+
+const KINDS = { fine: 'fine', info: 'completed', warn: 'paused', bad: 'crashed' } as const;
 
 export function aContainer(id: string, facts: Partial<Container> = {}): Container {
   return {
@@ -45,7 +54,7 @@ export function aContainer(id: string, facts: Partial<Container> = {}): Containe
     proxy_route_id: null,
     url: null,
     release_id: null,
-    verdict: { level: 'fine', text: 'Running' },
+    verdict: aVerdict('fine', 'Running'),
     created_at: new Date(NOW - 3_600_000).toISOString(),
     started_at: new Date(NOW - 600_000).toISOString(),
     last_seen_at: new Date(NOW).toISOString(),
@@ -245,5 +254,6 @@ function aStatus(): Status {
     proxy: { address: null, state: 'off', routes: 0 },
     webhook: { address: null, enabled: false },
     dns: { address: null, zone: 'test', enabled: false },
+    verdicts: { worst: 'fine', bad: 0, warn: 0 },
   };
 }

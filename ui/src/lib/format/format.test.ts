@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { aContainer } from '$lib/api/fake';
+import { aContainer, aVerdict } from '$lib/api/fake';
 
 import { bytes } from './bytes';
 import { faceOf, sinceOf } from './face';
@@ -74,7 +74,7 @@ it('control bytes and marks that turn the direction of reading are made visible'
 });
 
 describe('a state', () => {
-  const bad = { level: 'bad', text: '' } as const;
+  const bad = aVerdict('bad', '');
   it.each([
     [{}, 'disc', 'running'],
     [{ health: 'starting' as const }, 'half', 'starting'],

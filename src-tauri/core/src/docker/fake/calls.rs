@@ -14,6 +14,7 @@ pub enum Call {
     List,
     ListManaged,
     Inspect,
+    Logs,
     Events,
     Start,
     Stop,
@@ -21,12 +22,13 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Identify,
         Self::Ping,
         Self::List,
         Self::ListManaged,
         Self::Inspect,
+        Self::Logs,
         Self::Events,
         Self::Start,
         Self::Stop,

@@ -245,6 +245,16 @@ impl Engine for FakeEngine {
         .await
     }
 
+    async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
+        let tried = format!("read the log of {}", id.short());
+        self.within(&tried, deadline::READ, async {
+            let mishap = self.reach(Call::Logs, &tried).await?;
+            let said = self.world().last_lines(id, lines);
+            self.answer(&tried, mishap, said).await?
+        })
+        .await
+    }
+
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {
         let tried = "subscribe to the events";
         self.within(tried, deadline::READ, async {

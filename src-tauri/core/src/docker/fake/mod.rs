@@ -105,9 +105,15 @@ impl FakeEngine {
         self.world().start(id)
     }
 
-    /// `docker stop`: kill, die, stop; the exit code as the spec's [`OnTerm`] says.
+    /// `docker stop`: kill, die, stop; the exit code as the spec's [`OnTerm`] says. Of one that waits for its policy only
+    /// the stop is told.
     pub fn stop_container(&self, id: &ContainerId) -> Result<(), EngineError> {
         self.world().stop(id)
+    }
+
+    /// A stop in Podman's words where they come late: die, and the stop that brought it only then.
+    pub fn stop_told_late(&self, id: &ContainerId) -> Result<(), EngineError> {
+        self.world().stop_told_late(id)
     }
 
     /// kill, die, stop, start, restart.
@@ -165,8 +171,24 @@ impl FakeEngine {
         self.world().force_remove(id)
     }
 
+    /// Its health check has run, and printed nothing.
     pub fn set_health(&self, id: &ContainerId, health: Health) -> Result<(), EngineError> {
-        self.world().set_health(id, health)
+        self.world().set_health(id, health, "")
+    }
+
+    /// Its health check has run and printed this.
+    pub fn set_health_saying(
+        &self,
+        id: &ContainerId,
+        health: Health,
+        output: &str,
+    ) -> Result<(), EngineError> {
+        self.world().set_health(id, health, output)
+    }
+
+    /// Its program writes a line to its log, without an event.
+    pub fn write_log(&self, id: &ContainerId, line: &str) -> Result<(), EngineError> {
+        self.world().write_log(id, line)
     }
 
     /// A state that no act leads to (`removing`, `failed`, `unknown`), without an event.

@@ -26,6 +26,9 @@ use crate::rules::time::micros;
 /// How many events the engine keeps for `since`, those that a filter hides among them (measured).
 const RING: usize = 256;
 
+/// Lines that are kept of a log.
+const LOG_LINES: usize = 100;
+
 /// The engine's first pause before it restarts a program that ended; doubled each time up to a minute.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
@@ -113,6 +116,8 @@ pub(super) struct Container {
     ran_when_the_engine_ended: bool,
     crash_loop: Option<Duration>,
     backoff: Duration,
+    /// What its program wrote, oldest first; the last lines only.
+    log: VecDeque<String>,
 }
 
 impl World {
@@ -244,6 +249,14 @@ impl World {
         let always = Spec::named("");
         let made = self.containers.values().chain(self.removed.values()).map(|container| &container.spec);
         made.chain([&always]).find(|spec| spec.image == reference).map(|spec| spec.image_id.clone())
+    }
+
+    /// The last lines of a container's log.
+    pub(super) fn last_lines(&self, id: &ContainerId, most: u32) -> Result<Vec<String>, EngineError> {
+        let container = self.containers.get(id).ok_or_else(|| no_such("read the log", id))?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let from = container.log.len().saturating_sub(most);
+        Ok(container.log.iter().skip(from).cloned().collect())
     }
 
     fn draw_lag(&mut self) -> Option<Instant> {

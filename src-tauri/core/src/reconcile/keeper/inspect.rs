@@ -1,6 +1,7 @@
 //! From a mark to an answer: which containers are looked at, and what came back.
 
 use super::*;
+use crate::rules::container::State;
 
 impl Keeper {
     pub(super) fn fetch_marks(&mut self) {
@@ -18,7 +19,7 @@ impl Keeper {
             #[cfg(feature = "simulation")]
             self.believe(&id, &clues);
             self.unannounced.remove(&id);
-            if clues.iter().any(|clue| clue.deed == Deed::Kill) {
+            if clues.iter().any(|clue| self.is_an_end_by_somebody(&id, clue)) {
                 self.kills.push_back(Kill { container: id.clone(), at: now });
             }
             self.looks.want(&id, Want { clues: clues.into(), announced: true, doubt, ..Want::default() });
@@ -26,6 +27,12 @@ impl Keeper {
         while self.kills.front().is_some_and(|kill| now.saturating_sub(kill.at) > SHUTDOWN) {
             self.kills.pop_front();
         }
+    }
+
+    /// A signal; of a container that waits for its policy, and has no process, the stop that takes its place.
+    fn is_an_end_by_somebody(&self, id: &ContainerId, clue: &Clue) -> bool {
+        let waits = || self.view.of_container(id).is_some_and(|row| row.facts.state == State::Restarting);
+        clue.deed == Deed::Kill || clue.deed == Deed::Stop && waits()
     }
 
     /// A network that is connected or disconnected tells of a start that failed; of what runs it tells nothing.

@@ -94,6 +94,7 @@ fn as_if(row: &Row, state: State) -> Option<Observed> {
         oom_killed: facts.oom_killed,
         restart_count: facts.restart_count,
         error: facts.error,
+        probe: None,
         ports: facts.ports,
         labels: facts.labels,
         created_at: facts.container_created_at?,

@@ -137,6 +137,16 @@ impl Keeper {
         for id in due {
             self.looks.want(&id, Want { pass: Some(0), ..Want::default() });
         }
+        for id in self.calmed() {
+            self.looks.want(&id, Want::default());
+        }
+    }
+
+    /// Those whose crash loop is over because nothing happened for a while: no event tells that.
+    fn calmed(&self) -> Vec<ContainerId> {
+        let wall = self.clock.now();
+        let calmed = self.view.rows().filter(|row| row.course.has_calmed(wall));
+        calmed.filter_map(|row| row.container_id.clone()).collect()
     }
 
     pub(super) fn count_divergences(&mut self) {

@@ -1,20 +1,33 @@
 //! What an engine's shutdown looked like before it was known to be one.
 
 use super::*;
+use crate::rules::container::State;
+use crate::rules::row::Row;
 
 impl Keeper {
     /// The engine kills everything and then its stream ends. What was put down to somebody was its own doing: unless
-    /// something still runs, in which case it did not shut its containers down.
+    /// something still runs, in which case it did not shut its containers down. One that waits for its policy has
+    /// nothing to kill: it goes without a word.
     pub(super) fn recast_a_shutdown(&mut self) -> bool {
-        let volley = last_volley(self.kills.make_contiguous());
-        let runs_on = |id: &ContainerId| !volley.contains(id);
-        let anything_alive = self
-            .view
-            .rows()
-            .any(|row| row.facts.state.is_alive() && row.container_id.as_ref().is_some_and(runs_on));
-        if volley.is_empty() || anything_alive {
+        let mut volley = last_volley(self.kills.make_contiguous());
+        let runs_on = |row: &Row| match row.facts.state {
+            State::Running | State::Paused => {
+                row.container_id.as_ref().is_some_and(|id| !volley.contains(id))
+            }
+            State::Restarting
+            | State::Created
+            | State::Removing
+            | State::Stopped
+            | State::Failed
+            | State::Missing
+            | State::Deploying
+            | State::Unknown => false,
+        };
+        if volley.is_empty() || self.view.rows().any(runs_on) {
             return false;
         }
+        let since = before(self.clock.now(), SHUTDOWN);
+        volley.extend(self.went_silently(since));
         for (id, want) in self.looks.wants_mut() {
             if volley.contains(id) {
                 want.clues.clear();
@@ -31,13 +44,24 @@ impl Keeper {
             answer.want.clues.clear();
             answer.want.doubt = Some(Doubt::EngineAway);
         }
-        let since = before(self.clock.now(), SHUTDOWN);
         // One that lives, or has lived on with its signal, has no end to be put down to anybody.
         let rows = volley.iter().filter_map(|id| self.view.of_container(id));
         let rows = rows.filter(|row| !row.facts.state.is_alive());
-        let recast =
-            |row_id: RowId| Recast { row_id, field: Field::State, since, cause: Cause::EngineRestart };
-        self.recasts.extend(rows.map(|row| recast(row.id.clone())));
+        let rows: Vec<RowId> = rows.map(|row| row.id.clone()).collect();
+        for row in rows {
+            self.recast(row, Cause::EngineRestart, SHUTDOWN);
+        }
         true
+    }
+
+    /// Those that waited for their policy, and those of them that were found to have ended and nobody knew why.
+    fn went_silently(&self, since: Timestamp) -> Vec<ContainerId> {
+        let unexplained = |row: &Row| {
+            let cause = row.course.last_end.as_ref().map(|end| end.cause);
+            row.facts.state == State::Stopped && cause == Some(Cause::Unknown) && row.updated_at >= since
+        };
+        let rows = self.view.rows();
+        let silent = rows.filter(|row| row.facts.state == State::Restarting || unexplained(row));
+        silent.filter_map(|row| row.container_id.clone()).collect()
     }
 }

@@ -22,7 +22,9 @@ impl Keeper {
         let answers: Vec<Answer> = self.answers.drain(..some).collect();
         let mut writes = vec![];
         let mut settles = vec![];
+        let mut workloads = BTreeSet::new();
         for Answer { id, seen, mut want } in answers {
+            self.think_again(&id, &want);
             let write = self.plan(&engine_id, &id, seen.as_ref(), &want, now);
             if self.may_be_explained(&want) && write.as_ref().is_some_and(RowWrite::is_unexplained) {
                 self.looks.defer(&id, want, self.clock.steady());
@@ -31,14 +33,19 @@ impl Keeper {
             let lives = seen.is_some_and(|seen| seen.state.is_alive());
             self.remember_clues(&id, &mut want, write.as_ref(), lives);
             if let Some(write) = write {
-                if want.is_unannounced() {
+                if want.is_unannounced() && self.is_news(&id, &write) {
                     self.unannounced.insert(id.clone(), self.clock.steady() + LATE_EVENT);
                 }
+                workloads.extend(self.workload_of(&id));
                 self.view.apply(&write, now);
+                workloads.extend(self.workload_of(&id));
                 writes.push(write);
             }
             settles.push((id, want));
         }
+        let superseded = plan::supersessions(&self.view, &workloads);
+        superseded.iter().for_each(|write| self.view.apply(write, now));
+        writes.extend(superseded);
         #[cfg(feature = "simulation")]
         self.sweep_placeholders(&mut writes);
         let due = self.verified_is_due();
@@ -66,6 +73,37 @@ impl Keeper {
         let store = self.store.clone();
         self.tasks.spawn(async move { Wake::Committed(store.commit_index(commit).await) });
         false
+    }
+
+    /// Whether the engine has something new to say of it; that time went by, an event need not tell.
+    fn is_news(&self, id: &ContainerId, write: &RowWrite) -> bool {
+        match write {
+            RowWrite::Observe { facts, owner, .. } => {
+                let row = self.view.of_container(id);
+                row.is_none_or(|row| row.facts != **facts || row.owner != *owner)
+            }
+            RowWrite::Insert { .. } | RowWrite::Missing { .. } | RowWrite::Retire { .. } => true,
+            RowWrite::Supersede { .. } => false,
+        }
+    }
+
+    fn workload_of(&self, id: &ContainerId) -> Option<WorkloadId> {
+        self.view.of_container(id).and_then(|row| row.owner.workload_id()).cloned()
+    }
+
+    /// What was put down to somebody may turn out to have been another one's, by what is told only afterwards.
+    fn think_again(&mut self, id: &ContainerId, want: &Want) {
+        let Some(row) = self.view.of_container(id).filter(|_| want.doubt.is_none()) else { return };
+        if let Some(cause) = plan::second_thought(row, &want.clues) {
+            self.recast(row.id.clone(), cause, KILL_REACH);
+        }
+    }
+
+    /// The end that was recorded within the span before now had another cause.
+    pub(super) fn recast(&mut self, row_id: RowId, cause: Cause, within: Duration) {
+        self.view.recast(&row_id, cause);
+        let since = before(self.clock.now(), within);
+        self.recasts.push(Recast { row_id, field: Field::State, since, cause });
     }
 
     pub(super) fn may_write(&mut self) -> bool {

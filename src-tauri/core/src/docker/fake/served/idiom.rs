@@ -119,6 +119,15 @@ impl Form {
         if self.idiom == Idiom::Api141 { 500 } else { 400 }
     }
 
+    /// Of a log in frames. Older engines guess it from the first bytes.
+    pub(super) fn log_type(self, is_empty: bool) -> &'static str {
+        match self.minor {
+            42.. => "application/vnd.docker.multiplexed-stream",
+            _ if is_empty => "",
+            _ => "application/octet-stream",
+        }
+    }
+
     pub(super) fn stream_type(self) -> &'static str {
         if self.minor >= 52 { "application/x-ndjson" } else { "application/json" }
     }

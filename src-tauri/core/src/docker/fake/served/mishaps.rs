@@ -11,6 +11,7 @@ pub enum Question {
     Info,
     List,
     Inspect,
+    Logs,
     Events,
     Start,
     Stop,

@@ -126,6 +126,14 @@ async fn reply(engine: &FakeEngine, form: Form, asked: Asked, body: Incoming) ->
             };
             carried(engine, form, mishap, seen).await
         }
+        Asked::Logs(name, most) => {
+            let mishap = engine.reach(Call::Logs, tried).await;
+            let said = || {
+                let id = engine.find(&name)?;
+                Ok(Reply::log(form, &engine.world().last_lines(&id, most)?))
+            };
+            carried(engine, form, mishap, said).await
+        }
         Asked::Events { since, until, filters } => {
             let mishap = engine.reach(Call::Events, tried).await;
             let lines = || {
@@ -397,6 +405,23 @@ impl Reply {
 
     fn text(status: u16, text: &'static str) -> Self {
         Self { status, content_type: TEXT, content: Content::Whole(Bytes::from_static(text.as_bytes())) }
+    }
+
+    /// Lines of the standard output, each in a frame of its own.
+    fn log(form: Form, lines: &[String]) -> Self {
+        let mut body = Vec::new();
+        for line in lines {
+            let length = u32::try_from(line.len() + 1).unwrap_or(u32::MAX);
+            body.extend_from_slice(&[1, 0, 0, 0]);
+            body.extend_from_slice(&length.to_be_bytes());
+            body.extend_from_slice(line.as_bytes());
+            body.push(b'\n');
+        }
+        Self {
+            status: 200,
+            content_type: form.log_type(body.is_empty()),
+            content: Content::Whole(body.into()),
+        }
     }
 
     fn empty(status: u16) -> Self {

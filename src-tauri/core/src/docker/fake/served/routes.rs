@@ -17,10 +17,21 @@ pub(super) enum Asked {
     Ping,
     Version,
     Info,
-    List { all: bool, filters: Filters },
+    List {
+        all: bool,
+        filters: Filters,
+    },
     Inspect(String),
-    Events { since: Option<String>, until: Option<String>, filters: Filters },
-    Create { name: String },
+    /// The last so many lines; all of them where no number is named.
+    Logs(String, u32),
+    Events {
+        since: Option<String>,
+        until: Option<String>,
+        filters: Filters,
+    },
+    Create {
+        name: String,
+    },
     Wait(String, Until),
     Act(String, Act),
 }
@@ -50,6 +61,7 @@ impl Asked {
             Self::Info => Question::Info,
             Self::List { .. } => Question::List,
             Self::Inspect(_) => Question::Inspect,
+            Self::Logs(..) => Question::Logs,
             Self::Events { .. } => Question::Events,
             Self::Create { .. } | Self::Wait(..) => Question::Other,
             Self::Act(_, act) => match act {
@@ -98,6 +110,14 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
             Asked::List { all: query.flag("all"), filters }
         }
         (&Method::GET, ["containers", name, "json"]) => Asked::Inspect((*name).to_owned()),
+        (&Method::GET, ["containers", name, "logs"]) => {
+            if !query.flag("stdout") && !query.flag("stderr") {
+                let sentence = "Bad parameters: you must choose at least one stream";
+                return Err(Reply::refusal(form, 400, sentence));
+            }
+            let most = query.text("tail").and_then(|tail| tail.parse().ok()).unwrap_or(u32::MAX);
+            Asked::Logs((*name).to_owned(), most)
+        }
         (&Method::POST, ["containers", "create"]) => {
             Asked::Create { name: query.text("name").unwrap_or_default().to_owned() }
         }

@@ -130,7 +130,8 @@ pub(super) fn inspected(container: &Container, form: Form) -> Value {
         "FinishedAt": time(seen.finished_at),
     });
     if let Some(word) = health_word(container, form) {
-        state["Health"] = json!({ "Status": word, "FailingStreak": 0, "Log": [] });
+        let probes: Vec<Value> = seen.probe.iter().map(|output| probe(output, seen)).collect();
+        state["Health"] = json!({ "Status": word, "FailingStreak": 0, "Log": probes });
     }
     let mut config = json!({
         "Hostname": seen.container_id.short(),
@@ -167,6 +168,13 @@ pub(super) fn inspected(container: &Container, form: Form) -> Value {
         "Config": config,
         "NetworkSettings": { "Ports": Value::Object(bound(&seen.ports)), "Networks": {} },
     })
+}
+
+/// One run of the health check.
+fn probe(output: &str, seen: &Observed) -> Value {
+    let at = seen.started_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string());
+    let failed = i64::from(seen.health == Health::Unhealthy);
+    json!({ "Start": at, "End": at, "ExitCode": failed, "Output": output })
 }
 
 /// 127 is the shell's word for a program that is not there.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{By, Container, FIRST_BACKOFF, LONGEST_BACKOFF, Later, World, no_such, refused};
+use super::{By, Container, FIRST_BACKOFF, LOG_LINES, LONGEST_BACKOFF, Later, World, no_such, refused};
 use crate::docker::fake::spec::{OnTerm, RestartPolicy, Spec};
 use crate::docker::{Action, EngineError};
 use crate::rules::container::{Health, Observed, Port, State};
@@ -30,6 +30,7 @@ impl World {
             oom_killed: false,
             restart_count: 0,
             error: None,
+            probe: None,
             ports: Vec::new(),
             labels: spec.labels.clone(),
             created_at,
@@ -47,6 +48,7 @@ impl World {
             ran_when_the_engine_ended: false,
             crash_loop: None,
             backoff: FIRST_BACKOFF,
+            log: std::collections::VecDeque::new(),
         };
         self.containers.insert(id.clone(), container);
         self.emit(&id, Action::Create, &[]);
@@ -128,11 +130,13 @@ impl World {
     ) -> Result<Option<OnTerm>, EngineError> {
         let tried = format!("stop {}", id.short());
         match self.state(id, &tried)? {
-            State::Running | State::Paused | State::Restarting => {
+            State::Running | State::Paused => {
                 let on_term = self.containers.get(id).map(|c| c.spec.on_term);
                 self.emit(id, Action::Kill, &[("signal", "15".to_owned())]);
                 Ok(on_term)
             }
+            // There is nothing to signal.
+            State::Restarting => Ok(Some(OnTerm::Exit(0))),
             State::Created
             | State::Removing
             | State::Stopped
@@ -146,7 +150,12 @@ impl World {
     /// The rest of a stop: the program ended, or the grace did.
     pub(in crate::docker::fake) fn finish_stop(&mut self, id: &ContainerId) -> Result<(), EngineError> {
         let tried = format!("stop {}", id.short());
-        if !self.state(id, &tried)?.is_alive() {
+        let state = self.state(id, &tried)?;
+        if !state.is_alive() {
+            return Ok(());
+        }
+        if state == State::Restarting {
+            self.stop_waiting(id);
             return Ok(());
         }
         let on_term = self.containers.get(id).map_or(OnTerm::Exit(143), |c| c.spec.on_term);
@@ -155,6 +164,27 @@ impl World {
         }
         self.end_and_say_so(id, on_term.exit_code());
         self.remove_if_automatic(id);
+        Ok(())
+    }
+
+    /// What waits for its policy waits no more: its last end was long before.
+    fn stop_waiting(&mut self, id: &ContainerId) {
+        if let Some(container) = self.containers.get_mut(id) {
+            container.life += 1;
+            container.stopped_by_hand = true;
+            container.seen.state = State::Stopped;
+        }
+        self.emit(id, Action::Stop, &[]);
+    }
+
+    pub(in crate::docker::fake) fn stop_told_late(&mut self, id: &ContainerId) -> Result<(), EngineError> {
+        let tried = format!("stop {}", id.short());
+        if self.state(id, &tried)? != State::Running {
+            return Ok(());
+        }
+        let on_term = self.containers.get(id).map_or(OnTerm::Exit(143), |c| c.spec.on_term);
+        self.end(id, on_term.exit_code(), By::Hand);
+        self.emit(id, Action::Stop, &[]);
         Ok(())
     }
 
@@ -412,6 +442,7 @@ impl World {
         &mut self,
         id: &ContainerId,
         health: Health,
+        output: &str,
     ) -> Result<(), EngineError> {
         let tried = format!("set the health of {}", id.short());
         if self.state(id, &tried)? != State::Running {
@@ -419,10 +450,23 @@ impl World {
         }
         let Some(container) = self.containers.get_mut(id) else { return Err(no_such(&tried, id)) };
         let before = std::mem::replace(&mut container.seen.health, health);
+        container.seen.probe = container.spec.health_check.then(|| output.to_owned());
         self.noise_of(id, 3);
         if before != health {
             self.emit(id, Action::HealthStatus(health), &[]);
         }
+        Ok(())
+    }
+
+    pub(in crate::docker::fake) fn write_log(
+        &mut self,
+        id: &ContainerId,
+        line: &str,
+    ) -> Result<(), EngineError> {
+        let Some(container) = self.containers.get_mut(id) else { return Err(no_such("write a log", id)) };
+        container.log.push_back(line.to_owned());
+        let surplus = container.log.len().saturating_sub(LOG_LINES);
+        container.log.drain(..surplus);
         Ok(())
     }
 
