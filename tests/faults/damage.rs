@@ -9,7 +9,7 @@ use harness::sandbox::Sandbox;
 use rustix::process::Signal;
 
 use super::beside;
-use super::ground::{ends_in_order, is_intact, nothing_panicked, state_of, status};
+use super::ground::{ends_in_order, ends_whole, serves_equal, state_of, status};
 
 const PAGE: u64 = 4_096;
 
@@ -31,8 +31,7 @@ fn a_damaged_database_is_set_aside_said_and_rebuilt_from_its_copy_and_the_engine
     engine.run(&["--name", "web", IMAGE]);
     for (nth, (what, damage)) in damages.into_iter().enumerate() {
         let sandbox = Sandbox::on(&engine);
-        let mut daemon = sandbox.serve(&[]);
-        sandbox.run(&["verify"]).exits(0);
+        let mut daemon = serves_equal(&sandbox);
         sandbox.run(&["backup", "create"]).exits(0);
         let later = format!("later-{nth}");
         engine.create(&["--name", &later, IMAGE]);
@@ -59,9 +58,7 @@ fn a_damaged_database_is_set_aside_said_and_rebuilt_from_its_copy_and_the_engine
             Some("created"),
             "{what}: the engine completes the copy"
         );
-        ends_in_order(&mut daemon);
-        nothing_panicked(&sandbox.home(), &daemon.stderr());
-        is_intact(&sandbox.home());
+        ends_whole(&sandbox, &mut daemon);
         let mut daemon = sandbox.serve(&[]);
         assert_eq!(
             status(&sandbox)["database"]["note"],
@@ -90,13 +87,10 @@ fn a_damaged_log_costs_only_what_stood_in_it() {
         assert!(bytes > 0, "a crash leaves a log");
         scribble(&log, bytes * from / 3, bytes - bytes * from / 3);
 
-        let mut daemon = sandbox.serve(&[]);
-        sandbox.run(&["verify"]).exits(0);
+        let mut daemon = serves_equal(&sandbox);
         sandbox.run(&["doctor"]).exits(0).says("no page is damaged");
         assert_eq!(state_of(&sandbox, &name).as_deref(), Some("created"));
-        ends_in_order(&mut daemon);
-        nothing_panicked(&sandbox.home(), &daemon.stderr());
-        is_intact(&sandbox.home());
+        ends_whole(&sandbox, &mut daemon);
     }
 }
 

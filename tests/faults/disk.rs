@@ -10,7 +10,8 @@ use harness::sandbox::Sandbox;
 
 use super::beside;
 use super::ground::{
-    HEALED, ends_in_order, is_equal, is_intact, nothing_panicked, state_of, status, trouble, until, within,
+    HEALED, ends_in_order, ends_whole, is_equal, is_intact, nothing_panicked, serves_equal, state_of, status,
+    trouble, until, within,
 };
 
 #[test]
@@ -21,8 +22,7 @@ fn a_full_disk_is_said_and_survived_and_what_was_missed_is_written_when_there_is
     let sandbox = Sandbox::on(&engine).in_folder(&disk.folder());
     engine.run(&["--name", "web", IMAGE]);
     engine.create(&["--name", "old", IMAGE]);
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
 
     disk.fill();
     let mut made = 0;
@@ -51,9 +51,7 @@ fn a_full_disk_is_said_and_survived_and_what_was_missed_is_written_when_there_is
     assert_eq!(state_of(&sandbox, "web").as_deref(), Some("running"));
     assert_eq!(state_of(&sandbox, "old"), None);
     sandbox.run(&["settings", "set", "backup_keep", "3"]).exits(0);
-    ends_in_order(&mut daemon);
-    nothing_panicked(&sandbox.home(), &daemon.stderr());
-    is_intact(&sandbox.home());
+    ends_whole(&sandbox, &mut daemon);
 }
 
 #[test]
@@ -63,19 +61,16 @@ fn a_start_on_a_full_disk_says_so_and_harms_nothing() {
     let disk = SmallDisk::new();
     let sandbox = Sandbox::on(&engine).in_folder(&disk.folder());
     engine.create(&["--name", "web", IMAGE]);
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     ends_in_order(&mut daemon);
     disk.fill();
     sandbox.run(&["serve"]).exits(1).says_nothing().tells("space");
     sandbox.run(&["ps", "--all"]).exits(0).says("web");
     sandbox.run(&["verify"]).exits(0);
     disk.free();
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     sandbox.run(&["doctor"]).exits(0).says("no page is damaged");
-    ends_in_order(&mut daemon);
-    is_intact(&sandbox.home());
+    ends_whole(&sandbox, &mut daemon);
 }
 
 /// As Linux does to a disk on which it found an error: nothing can be written from one moment to the next.
@@ -86,8 +81,7 @@ fn a_disk_that_turns_read_only_is_said_and_the_next_start_mends_the_index() {
     let disk = SmallDisk::new();
     let sandbox = Sandbox::on(&engine).in_folder(&disk.folder());
     engine.run(&["--name", "web", IMAGE]);
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
 
     disk.fail();
     engine.docker(&["stop", "web"]).ok();
@@ -103,8 +97,7 @@ fn a_disk_that_turns_read_only_is_said_and_the_next_start_mends_the_index() {
 
     disk.mend();
     is_intact(&sandbox.home());
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     assert_eq!(state_of(&sandbox, "web").as_deref(), Some("stopped"));
     ends_in_order(&mut daemon);
 }
@@ -116,8 +109,7 @@ fn a_folder_that_can_only_be_read_is_read_and_a_start_says_why_it_cannot_work() 
     let disk = SmallDisk::new();
     let sandbox = Sandbox::on(&engine).in_folder(&disk.folder());
     engine.create(&["--name", "web", IMAGE]);
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     ends_in_order(&mut daemon);
     engine.create(&["--name", "later", IMAGE]);
 
@@ -135,8 +127,7 @@ fn a_folder_that_can_only_be_read_is_read_and_a_start_says_why_it_cannot_work() 
     assert_eq!(before, sandbox.files());
 
     disk.mend();
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     ends_in_order(&mut daemon);
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use harness::engine::ask;
+use harness::engine::{IMAGE, RealEngine, ask};
 use harness::sandbox::{GLANCE, PATIENCE, Running, Sandbox};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -50,6 +50,27 @@ pub fn state_of(sandbox: &Sandbox, name: &str) -> Option<String> {
     let listed = sandbox.run(&["ps", "--all", "--json"]).exits(0).json();
     let container = listed.as_array().unwrap().iter().find(|container| container["name"] == name)?;
     container["state"].as_str().map(str::to_owned)
+}
+
+/// Containers that do not run, called `c0` and on.
+pub fn created(engine: &RealEngine, many: usize) -> Vec<ContainerId> {
+    (0..many).map(|n| engine.create(&["--name", &format!("c{n}"), IMAGE])).collect()
+}
+
+/// A daemon whose index equals its engine.
+#[track_caller]
+pub fn serves_equal(sandbox: &Sandbox) -> Running {
+    let daemon = sandbox.serve(&[]);
+    sandbox.run(&["verify"]).exits(0);
+    daemon
+}
+
+/// It ends when it is told to, no part of it panicked, and it leaves a whole database.
+#[track_caller]
+pub fn ends_whole(sandbox: &Sandbox, daemon: &mut Running) {
+    ends_in_order(daemon);
+    nothing_panicked(&sandbox.home(), &daemon.stderr());
+    is_intact(&sandbox.home());
 }
 
 #[track_caller]

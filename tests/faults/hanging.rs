@@ -11,7 +11,7 @@ use harness::sandbox::Sandbox;
 use tinyforge_core::rules::ids::ContainerId;
 
 use super::beside;
-use super::ground::{ends_in_order, is_equal, state_of, status, within};
+use super::ground::{ends_in_order, is_equal, serves_equal, state_of, status, within};
 
 /// A pass and the deadline of a look.
 const CONVERGED: Duration = Duration::from_secs(35);
@@ -24,8 +24,7 @@ fn while_one_inspect_hangs_the_other_containers_are_followed() {
     engine.run(&["--name", "web", IMAGE]);
     let door = Door::before(&engine);
     let sandbox = Sandbox::facing(&format!("unix://{}", door.socket.display()));
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
 
     door.hold(Some(&stuck));
     let began = Instant::now();

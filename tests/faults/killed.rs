@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::beside;
-use super::ground::{Churn, HEALED, ends_in_order, is_equal, is_intact, nothing_panicked, within};
+use super::ground::{Churn, HEALED, ends_whole, is_equal, is_intact, nothing_panicked, within};
 
 const KILLS: u32 = 100;
 /// The longest that a daemon lives after it said that it works.
@@ -42,8 +42,7 @@ fn killed_a_hundred_times_under_churn_the_database_is_intact_and_the_history_one
         lines += contradicts_nothing(history.as_array().unwrap());
     }
     assert!(lines > KILLS as usize, "the churn left a history: {lines} lines");
-    ends_in_order(&mut daemon);
-    is_intact(&sandbox.home());
+    ends_whole(&sandbox, &mut daemon);
 }
 
 /// Every change begins where the one before it ended, and is recorded no earlier. Tells how many there are.

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use harness::engine::{IMAGE, RealEngine, ask};
+use harness::engine::{RealEngine, ask};
 use harness::sandbox::Sandbox;
 
 use super::beside;
-use super::ground::{Churn, HEALED, ends_in_order, is_equal, is_intact, status, within};
+use super::ground::{
+    Churn, HEALED, created, ends_in_order, ends_whole, is_equal, is_intact, serves_equal, status, within,
+};
 
 const LOCKED: Duration = Duration::from_secs(60);
 const EVENTS_PER_SECOND: u32 = 50;
@@ -36,10 +38,9 @@ fn a_daemon_starts_and_stops_although_another_program_holds_the_databases_lock()
 fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits() {
     let _machine = beside();
     let engine = RealEngine::start();
-    let ids: Vec<_> = (0..8).map(|n| engine.create(&["--name", &format!("c{n}"), IMAGE])).collect();
+    let ids = created(&engine, 8);
     let sandbox = Sandbox::on(&engine);
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     let events = || status(&sandbox)["index"]["events"].as_u64().unwrap();
     let before = events();
 
@@ -77,6 +78,5 @@ fn while_the_database_is_locked_for_a_minute_events_are_read_on_and_nobody_waits
         asked.last().unwrap().as_millis()
     );
     assert!(asked.last().unwrap() < &Duration::from_secs(1), "nobody waits for our reader");
-    ends_in_order(&mut daemon);
-    is_intact(&sandbox.home());
+    ends_whole(&sandbox, &mut daemon);
 }

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use harness::engine::{IMAGE, RealEngine};
+use harness::engine::RealEngine;
 use harness::sandbox::Sandbox;
 
-use super::ground::{Churn, ends_in_order, is_intact, nothing_panicked, status};
+use super::ground::{Churn, created, ends_whole, serves_equal, status};
 use super::{beside, soaks};
 
 const SAMPLE: Duration = Duration::from_secs(5);
@@ -24,11 +24,10 @@ fn span() -> Duration {
 fn with_a_pass_every_second_memory_descriptors_and_log_stay_as_they_are() {
     let _machine = beside();
     let engine = RealEngine::start();
-    let ids: Vec<_> = (0..20).map(|n| engine.create(&["--name", &format!("c{n}"), IMAGE])).collect();
+    let ids = created(&engine, 20);
     let sandbox = Sandbox::on(&engine);
     sandbox.run(&["settings", "set", "pass_interval_s", "1"]).exits(0);
-    let mut daemon = sandbox.serve(&[]);
-    sandbox.run(&["verify"]).exits(0);
+    let mut daemon = serves_equal(&sandbox);
     let churn = Churn::renames(engine.socket(), ids, 4);
     let passes = || status(&sandbox)["index"]["passes"].as_u64().unwrap();
     let before = passes();
@@ -54,9 +53,7 @@ fn with_a_pass_every_second_memory_descriptors_and_log_stay_as_they_are() {
     assert!(now <= then + PLAY_DESCRIPTORS, "descriptors grew from {then} to {now}: {samples:?}");
     assert!(most(&samples, |s| s.log_bytes) <= LOG_BYTES, "the log grew: {samples:?}");
     sandbox.run(&["verify"]).exits(0);
-    ends_in_order(&mut daemon);
-    nothing_panicked(&sandbox.home(), &daemon.stderr());
-    is_intact(&sandbox.home());
+    ends_whole(&sandbox, &mut daemon);
 }
 
 #[derive(Debug)]

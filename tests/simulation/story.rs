@@ -399,7 +399,7 @@ fn another_engine(world: &mut World) {
 }
 
 fn of_the_store(world: &mut World) {
-    match world.chance.u8(0..5) {
+    match world.chance.u8(0..6) {
         0 | 1 => {
             world.gate.shut();
             world.tell(|| "the database is locked".to_owned());
@@ -412,6 +412,12 @@ fn of_the_store(world: &mut World) {
             }
         }
         3 => {
+            let error = StoreError::Damaged { during: "reading".to_owned(), reason: "on purpose".to_owned() };
+            world.gate.fail_the_next_read(error);
+            world.happened.store_failed = true;
+            world.tell(|| "the next read of the database fails".to_owned());
+        }
+        4 => {
             world.gate.next(Ok(()));
             world.tell(|| "a job of the database goes through".to_owned());
         }

@@ -14,7 +14,7 @@ use tinyforge_core::events::Bus;
 use tinyforge_core::reconcile::{OwnActs, Parts, Reconciler, Rhythm};
 use tinyforge_core::rules::ids::{ContainerId, EngineId, WorkloadId};
 use tinyforge_core::rules::time::micros;
-use tinyforge_core::store::{NewShape, NewWorkload, Store, StoreError};
+use tinyforge_core::store::{Access, NewShape, NewWorkload, Store, StoreError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -72,7 +72,8 @@ impl Clock for SimClock {
     }
 }
 
-/// What becomes of the database's jobs.
+/// What becomes of the database's jobs. As in a file, writes wait for each other and for a lock that another program
+/// holds, and reads wait for nobody: they see what stands.
 #[derive(Clone, Default)]
 pub struct Gatekeeper {
     state: Arc<Mutex<GateState>>,
@@ -81,14 +82,19 @@ pub struct Gatekeeper {
 #[derive(Default)]
 struct GateState {
     shut: bool,
+    /// The next read fails by this.
+    unreadable: Option<StoreError>,
     waiting: VecDeque<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Gatekeeper {
     fn before(&self, store: &Store) {
         let state = Arc::clone(&self.state);
-        store.put_behind(Arc::new(move |_| {
+        store.put_behind(Arc::new(move |access| {
             let mut state = state.lock().unwrap();
+            if access == Access::Read {
+                return std::future::ready(state.unreadable.take().map_or(Ok(()), Err)).boxed();
+            }
             if !state.shut {
                 return std::future::ready(Ok(())).boxed();
             }
@@ -100,6 +106,18 @@ impl Gatekeeper {
 
     pub fn shut(&self) {
         self.state.lock().unwrap().shut = true;
+    }
+
+    pub fn fail_the_next_read(&self, error: StoreError) {
+        self.state.lock().unwrap().unreadable = Some(error);
+    }
+
+    /// As somebody whose jobs are neither held back nor failed.
+    fn past<T>(&self, work: impl FnOnce() -> T) -> T {
+        let GateState { shut, unreadable, waiting } = std::mem::take(&mut *self.state.lock().unwrap());
+        let answer = work();
+        *self.state.lock().unwrap() = GateState { shut, unreadable, waiting };
+        answer
     }
 
     /// Lets the first of those that wait through, or fails it. Tells whether anything waited.
@@ -120,7 +138,9 @@ impl Gatekeeper {
 
     /// Everything that waits goes through, and whatever comes.
     pub fn open(&self) {
-        self.state.lock().unwrap().shut = false;
+        let mut state = self.state.lock().unwrap();
+        (state.shut, state.unreadable) = (false, None);
+        drop(state);
         while self.next(Ok(())) {}
     }
 }
@@ -278,11 +298,12 @@ impl World {
 
     /// Uses the database as somebody else than the reconciler does: past the gate, and at once.
     pub fn ours<T>(&mut self, work: impl FnOnce(&Store, Timestamp) -> T) -> T {
-        let shut = std::mem::replace(&mut self.gate.state.lock().unwrap().shut, false);
-        let answer = work(&self.store, self.engine.now());
-        self.oracle.take_over(&self.store);
-        self.gate.state.lock().unwrap().shut = shut;
-        answer
+        let (store, now, oracle) = (&self.store, self.engine.now(), &mut self.oracle);
+        self.gate.past(|| {
+            let answer = work(store, now);
+            oracle.take_over(store);
+            answer
+        })
     }
 
     pub fn begin(&mut self) {
@@ -347,9 +368,9 @@ impl World {
         self.look_around();
         self.settle().await;
         self.look_around();
-        let shut = std::mem::replace(&mut self.gate.state.lock().unwrap().shut, false);
-        let verdict = self.oracle.of_rows(&self.store, self.index.as_ref(), self.clock.steady(), shut);
-        self.gate.state.lock().unwrap().shut = shut;
+        let (shut, steady) = (self.gate.is_shut(), self.clock.steady());
+        let (oracle, store, index) = (&mut self.oracle, &self.store, self.index.as_ref());
+        let verdict = self.gate.past(|| oracle.of_rows(store, index, steady, shut));
         if let Some(transcript) = &mut self.transcript {
             transcript.extend(self.oracle.said().into_iter().map(|line| format!("{:13}{line}", "")));
         }

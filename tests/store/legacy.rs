@@ -35,7 +35,7 @@ INSERT INTO stages VALUES
     ('s3', 'nobody', 'lost', NULL, NULL, NULL, NULL, NULL);
 INSERT INTO instances VALUES
     ('i1', 'p1', 's1', 'c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1', 'dev-1', 'dev-shop', 17, 'running', 32001, '2025-02-01 00:00:00', '2025-03-01 00:00:00'),
-    ('i2', 'p1', 's1', 'c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2', 'dev-2', NULL, NULL, 'exited', NULL, '2025-02-02 00:00:00', '2025-02-03 00:00:00'),
+    ('i2', 'p1', 's1', 'c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2', 'dev-2', '', NULL, 'exited', NULL, '2025-02-02 00:00:00', '2025-02-03 00:00:00'),
     ('i3', 'p1', 's2', 'c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3', 'v1', NULL, NULL, 'dead', NULL, 1738540800, 1738627200000),
     ('i4', 'p2', NULL, '', NULL, NULL, NULL, 'running', NULL, '2025-02-02 00:00:00', '2025-02-05 00:00:00'),
     ('i5', 'gone', 's9', 'c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5', 'x', NULL, NULL, 'dancing', NULL, NULL, NULL),
@@ -126,6 +126,7 @@ async fn everything_known_of_the_earlier_design_is_carried_over() {
         ("p1:dev:i2", State::Stopped),
         "the living one has the short key"
     );
+    assert_eq!(i2.decided.subdomain, None, "an empty text counts as absent");
     let i3 = by_legacy(rows, "i3");
     assert_eq!(i3.facts.state, State::Failed);
     assert_eq!(i3.last_seen_at.unwrap().to_string(), "2025-02-04T00:00:00Z");

@@ -74,6 +74,7 @@ async fn the_index_is_shown_as_it_stood_at_any_moment() {
         (30, &["web stopped healthy @30"]),
         (45, &["web2 stopped healthy @30"]),
         (55, &["web2 missing none @50"]),
+        (60, &["web3 running none @60"]),
         (65, &["web3 running none @60"]),
     ];
     for (second, expected) in cases {
@@ -93,6 +94,20 @@ async fn the_index_is_shown_as_it_stood_at_any_moment() {
     }
     assert!(store.index_at(&engine(), at(33)).await.unwrap().gap.is_some());
     assert!(store.index_at(&engine(), at(35)).await.unwrap().gap.is_none(), "a gap ends where it ends");
+}
+
+/// As it was carried over from the earlier design, or as it is left once its history is too old to be kept.
+#[tokio::test]
+async fn what_no_history_tells_of_stands_from_its_creation_on() {
+    let (store, _) = in_memory();
+    let mut web = row("web", State::Running);
+    web.facts.container_created_at = Some(at(10));
+    let untold = RowWrite::Insert { row: Box::new(web), history: vec![] };
+    store.commit_index(commit(vec![untold], at(50))).await.unwrap();
+    for (second, expected) in [(9, 0), (10, 1), (60, 1)] {
+        let then = store.index_at(&engine(), at(second)).await.unwrap();
+        assert_eq!(then.containers.len(), expected, "at {second}");
+    }
 }
 
 #[tokio::test]

@@ -97,3 +97,10 @@ fn every_call_of_the_door_is_counted_by_the_fake_and_expected_on_the_wire() {
     let expected: BTreeSet<Call> = REQUESTS.iter().map(|(_, call)| *call).collect();
     assert_eq!(expected.len(), Call::ALL.len(), "every call of the door is expected on the wire");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn podmans_service_keeps_it_in_its_own_nature() {
+    let engine = RealEngine::start_release(Release::Podman);
+    let endpoint = engine.endpoint();
+    promises::all(&Stage::real(engine, endpoint)).await;
+}

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use harness::engine::{IMAGE, RealEngine};
+use harness::engine::{IMAGE, RealEngine, Release, Skill};
 use harness::wire::OnTheWire;
 use tinyforge_core::docker::bollard::DockerEngine;
 use tinyforge_core::docker::endpoint::Endpoint;
 use tinyforge_core::docker::fake::{FakeEngine, RestartPolicy, Spec};
-use tinyforge_core::docker::{Action, EngineEvent, EventStream, SharedEngine};
+use tinyforge_core::docker::{Action, EngineError, EngineEvent, EventStream, SharedEngine};
 use tinyforge_core::rules::container::{Health, Observed};
 use tinyforge_core::rules::ids::ContainerId;
 use tokio::time::{sleep, timeout};
@@ -19,6 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Stage {
     pub door: SharedEngine,
     kind: Kind,
+}
+
+/// Engines differ by their nature: where they do, a promise says it for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    Docker,
+    /// Podman's service: it has words of its own, and the containers are not its children.
+    Podman,
 }
 
 enum Kind {
@@ -76,6 +84,33 @@ impl Stage {
     pub fn real(engine: RealEngine, endpoint: Endpoint) -> Self {
         let door = std::sync::Arc::new(DockerEngine::new(&endpoint).unwrap());
         Self { door, kind: Kind::Real(Box::new(engine)) }
+    }
+
+    pub fn nature(&self) -> Nature {
+        match &self.kind {
+            Kind::Real(engine) if engine.release() == Release::Podman => Nature::Podman,
+            Kind::Real(_) | Kind::Fake(_) => Nature::Docker,
+        }
+    }
+
+    /// What is promised of Docker, or of Podman.
+    pub fn by_nature<T>(&self, docker: T, podman: T) -> T {
+        match self.nature() {
+            Nature::Docker => docker,
+            Nature::Podman => podman,
+        }
+    }
+
+    /// [`IMAGE`] as it is said of a container: Podman says whose it is.
+    pub fn image(&self) -> String {
+        self.by_nature(IMAGE.to_owned(), format!("docker.io/{IMAGE}"))
+    }
+
+    pub fn lacks(&self, skill: Skill) -> bool {
+        match &self.kind {
+            Kind::Real(engine) => engine.release().lacks(skill),
+            Kind::Fake(_) => false,
+        }
     }
 
     // ---- acts -------------------------------------------------------------------------------------------------
@@ -176,6 +211,16 @@ impl Stage {
         self.act(&["update", "--restart", "always"], id, |engine| engine.update(id, RestartPolicy::Always));
     }
 
+    /// Whether the engine knows how to change a policy at all.
+    pub fn may_update(&self, id: &ContainerId) -> bool {
+        match &self.kind {
+            Kind::Fake(_) => true,
+            Kind::Real(engine) => {
+                !engine.docker(&["update", "--restart", "always", id.as_str()]).stderr.contains("Not Found")
+            }
+        }
+    }
+
     pub fn rename(&self, id: &ContainerId, name: &str) {
         match &self.kind {
             Kind::Fake(engine) => engine.rename(id, name).unwrap(),
@@ -269,7 +314,7 @@ impl Stage {
         &self,
         verb: &[&str],
         id: &ContainerId,
-        fake: impl FnOnce(&FakeEngine) -> Result<(), tinyforge_core::docker::EngineError>,
+        fake: impl FnOnce(&FakeEngine) -> Result<(), EngineError>,
     ) {
         match &self.kind {
             Kind::Fake(engine) => fake(engine).unwrap(),
@@ -287,6 +332,9 @@ impl Stage {
     pub async fn until(&self, id: &ContainerId, what: &str, holds: impl Fn(&Observed) -> bool) -> Observed {
         let wait = async {
             loop {
+                if let Kind::Real(engine) = &self.kind {
+                    engine.check_health(id);
+                }
                 let seen = self.seen(id).await;
                 if holds(&seen) {
                     return seen;
@@ -302,7 +350,15 @@ impl Stage {
 
     pub async fn until_gone(&self, id: &ContainerId) {
         let wait = async {
-            while self.door.inspect(id).await.unwrap().is_some() {
+            loop {
+                match self.door.inspect(id).await {
+                    Ok(None) => return,
+                    // In the moment of its going Podman stumbles over what it has just looked up.
+                    Err(EngineError::Refused { status: 500, detail, .. })
+                        if self.nature() == Nature::Podman && detail.contains("no such container") => {}
+                    Ok(Some(_)) => {}
+                    Err(error) => panic!("{error}"),
+                }
                 sleep(Duration::from_millis(10)).await;
             }
         };
@@ -319,6 +375,7 @@ impl Stage {
         Listener {
             events: self.door.events(since).await.unwrap(),
             strict: matches!(self.kind, Kind::Fake(_)),
+            nature: self.nature(),
             heard: Vec::new(),
         }
     }
@@ -327,6 +384,7 @@ impl Stage {
 pub struct Listener {
     events: EventStream,
     strict: bool,
+    nature: Nature,
     heard: Vec<EngineEvent>,
 }
 
@@ -357,6 +415,20 @@ impl Listener {
         self.heard.retain(|e| e.container_id != *id);
     }
 
+    /// Waits until it is told that the container's health was checked, whatever came of it.
+    pub async fn hears_of_a_check(&mut self, id: &ContainerId) {
+        let told = |e: &EngineEvent| {
+            e.container_id == *id && matches!(&e.action, Action::Other(word) if word.starts_with("exec"))
+        };
+        let wait = async {
+            while !self.heard.iter().any(told) {
+                self.heard.push(self.events.next().await.expect("the stream goes on").unwrap());
+            }
+        };
+        assert!(timeout(PATIENCE, wait).await.is_ok(), "no check is told of {id}: {:?}", self.heard);
+        self.heard.retain(|e| e.container_id != *id);
+    }
+
     /// Waits until a network was connected to the container or disconnected from it. When that is told among the
     /// rest differs by release, so no order is asked for.
     pub async fn hears_of_a_network(&mut self, id: &ContainerId) {
@@ -370,7 +442,7 @@ impl Listener {
     }
 
     fn said(&self, id: &ContainerId) -> Vec<String> {
-        let of_it = self.heard.iter().filter(|e| e.container_id == *id && e.action != Action::Network);
+        let of_it = self.heard.iter().filter(|e| e.container_id == *id && counts(&e.action, self.nature));
         let mut said: Vec<String> = of_it.map(word).collect();
         // One want of memory may be told twice.
         said.dedup_by(|a, b| a == "oom" && b == "oom");
@@ -401,6 +473,15 @@ impl Listener {
             }
         };
         timeout(PATIENCE, wait).await.expect("something is said")
+    }
+}
+
+/// Docker is asked for what can change a row; of Podman everything is heard, and what changes none is let pass. What it
+/// says of a stop comes before the end or after it, once, twice or not at all: the end itself is what is promised.
+fn counts(action: &Action, nature: Nature) -> bool {
+    match (action, nature) {
+        (Action::Network, _) | (Action::Other(_) | Action::Stop, Nature::Podman) => false,
+        (_, Nature::Docker | Nature::Podman) => true,
     }
 }
 

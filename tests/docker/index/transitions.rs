@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::engine::{IMAGE, Release};
+use harness::engine::{IMAGE, Release, Skill};
 use tinyforge_core::rules::ids::ContainerId;
 
 use super::site::Site;
@@ -20,7 +20,7 @@ async fn and_so_it_is_on_the_engine_of_the_next_release() {
 }
 
 /// In Podman's dialect: `remove` for `destroy`, `init` and `cleanup` besides, `stop` before `die`. What Podman lacks of
-/// Docker stands in [`lacks`]; each lack is proved where it is met, so that it is noticed when it ends.
+/// Docker stands in [`Skill`]; each lack is proved where it is met, so that it is noticed when it ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn and_so_it_is_on_podmans_service() {
     every_transition(Release::Podman).await;
@@ -40,34 +40,6 @@ async fn every_transition(release: Release) {
     compose_up_recreate_down(&site).await;
     assert_eq!(site.pulse().divergences, 0, "every change was announced by an event");
     site.index.stop().await;
-}
-
-/// What an engine can do and another cannot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Skill {
-    /// `docker update`: Podman 4's service does not know the request.
-    Updates,
-    /// A health check by the clock: Podman leaves it to systemd's timers, and without them runs one when asked.
-    ChecksByTheClock,
-    /// Saying that memory ran out: Podman's runtime tells it on the second version of control groups only.
-    TellsWhyItKilled,
-    /// Keeping the sentence of a start that failed: Podman answers it and forgets it.
-    KeepsTheError,
-    /// Telling that somebody stops a container before it ends: Podman tells it before or after, as it happens.
-    TellsAStopFirst,
-}
-
-fn lacks(site: &Site, skill: Skill) -> bool {
-    match site.release {
-        Release::Own | Release::Next => false,
-        Release::Podman => match skill {
-            Skill::Updates
-            | Skill::ChecksByTheClock
-            | Skill::TellsWhyItKilled
-            | Skill::KeepsTheError
-            | Skill::TellsAStopFirst => true,
-        },
-    }
 }
 
 async fn docker(site: &Site, args: &[&str]) {
@@ -111,7 +83,7 @@ async fn created_started_paused_renamed_updated(site: &Site) {
 async fn updated(site: &Site, id: &ContainerId) {
     let update = ["update", "--restart", "unless-stopped", "web-2"];
     let ran = tokio::task::block_in_place(|| site.engine.docker(&update));
-    if lacks(site, Skill::Updates) {
+    if site.release.lacks(Skill::Updates) {
         assert!(ran.stderr.contains("Not Found"), "{ran:?}");
         return;
     }
@@ -146,7 +118,7 @@ async fn killed_stopped_restarted(site: &Site) {
 #[track_caller]
 fn was_stopped(site: &Site, line: &str, by: &str) {
     let told = line.strip_prefix("state running→stopped ");
-    let may_be_missed = lacks(site, Skill::TellsAStopFirst) && told == Some("exit");
+    let may_be_missed = site.release.lacks(Skill::TellsAStopFirst) && told == Some("exit");
     assert!(told == Some(by) || may_be_missed, "{line}: not by {by}");
 }
 
@@ -188,7 +160,7 @@ async fn runs_out_of_memory(site: &Site) {
             assert_eq!(line, "state running→stopped oom");
             return;
         }
-        if lacks(site, Skill::TellsWhyItKilled) {
+        if site.release.lacks(Skill::TellsWhyItKilled) {
             assert_eq!((line.as_str(), facts.exit_code), ("state running→stopped exit", Some(137)));
             return;
         }
@@ -204,7 +176,11 @@ async fn cannot_start(site: &Site) {
     assert_eq!(site.state(&id).await, "created");
     let error = site.row(&id).await.unwrap().facts.error.unwrap_or_default();
     let kept = error.contains("no/such/program");
-    assert_ne!(kept, lacks(site, Skill::KeepsTheError), "the engine's own sentence is kept: {error:?}");
+    assert_ne!(
+        kept,
+        site.release.lacks(Skill::KeepsTheError),
+        "the engine's own sentence is kept: {error:?}"
+    );
     docker(site, &["rm", "broken"]).await;
     site.equal_within(SECOND).await;
 }
@@ -246,10 +222,7 @@ async fn health_becomes(site: &Site, id: &ContainerId, health: &str) {
     let until = std::time::Instant::now() + Duration::from_secs(20);
     while site.door.inspect(id).await.unwrap().unwrap().health.to_string() != health {
         assert!(std::time::Instant::now() < until, "the container is not {health}");
-        if lacks(site, Skill::ChecksByTheClock) {
-            let check = format!("/v4.0.0/libpod/containers/{id}/healthcheck");
-            tokio::task::block_in_place(|| site.engine.get(&check));
-        }
+        tokio::task::block_in_place(|| site.engine.check_health(id));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     site.equal_within(SECOND).await;

@@ -8,6 +8,7 @@
 //! Everything here blocks. An async test that also runs tasks of its own needs a runtime with several threads.
 
 mod podman;
+mod skill;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -23,6 +24,8 @@ use tinyforge_core::docker::SharedEngine;
 use tinyforge_core::docker::bollard::DockerEngine;
 use tinyforge_core::docker::endpoint::Endpoint;
 use tinyforge_core::rules::ids::ContainerId;
+
+pub use skill::Skill;
 
 /// The environment variable that every process of such an engine carries; its value is the engine's folder.
 const MARK: &str = "TINYFORGE_TEST_ENGINE";
@@ -176,6 +179,18 @@ impl RealEngine {
     /// Where it does not answer.
     pub fn get(&self, path: &str) -> String {
         ask(&self.socket(), "GET", path).expect("the engine answers")
+    }
+
+    /// Runs a container's health check now, where the engine does not do so by the clock.
+    pub fn check_health(&self, id: &ContainerId) {
+        if self.release.lacks(Skill::ChecksByTheClock) {
+            self.get(&format!("/v4.0.0/libpod/containers/{id}/healthcheck"));
+        }
+    }
+
+    #[must_use]
+    pub fn release(&self) -> Release {
+        self.release
     }
 
     /// `docker compose …` in a folder.

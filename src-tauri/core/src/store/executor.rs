@@ -70,6 +70,13 @@ pub(super) struct FileExecutor {
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
+/// What a job does to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+
 impl Executor {
     /// `lock` is given up after the last connection is closed.
     pub(super) fn on_file(path: &Path, writer: Connection, lock: Lock, bus: Bus) -> Result<Self, StoreError> {
@@ -106,7 +113,7 @@ impl Executor {
     {
         match self {
             Self::Memory(memory) => {
-                memory.pass(during).await?;
+                memory.pass(Access::Write).await?;
                 transact(&mut guard(&memory.db), during, &memory.bus, || true, work)
             }
             Self::File(file) => file.write(during, work).await,
@@ -121,7 +128,7 @@ impl Executor {
     {
         match self {
             Self::Memory(memory) => {
-                memory.pass(during).await?;
+                memory.pass(Access::Read).await?;
                 at_one_moment(&mut guard(&memory.db), during, work)
             }
             Self::File(file) => file.read(during, work).await,
@@ -141,10 +148,10 @@ impl Executor {
 
 impl MemoryExecutor {
     /// Only a simulation holds a job back.
-    async fn pass(&self, _during: &'static str) -> Result<(), StoreError> {
+    async fn pass(&self, _access: Access) -> Result<(), StoreError> {
         #[cfg(feature = "simulation")]
         if let Some(gate) = self.gate.get() {
-            return gate(_during).await;
+            return gate(_access).await;
         }
         Ok(())
     }

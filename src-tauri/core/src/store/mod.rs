@@ -65,9 +65,9 @@ pub use opening::{OpenNote, OpenReport};
 pub use past::{ContainerHistory, ContainerThen, IndexThen};
 pub use recorded::RecordedBy;
 pub use settings::{Allowed, KNOWN, Known, Setting, Settings};
-#[cfg(feature = "simulation")]
-pub use simulated::Gate;
 pub use workloads::{NewShape, NewWorkload};
+#[cfg(feature = "simulation")]
+pub use {executor::Access, simulated::Gate};
 
 use error::During as _;
 use executor::{Done, Executor};

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::calls::InspectUnderWay;
 use super::world::{Reach, Told};
 use super::{Call, FakeEngine, Mishap, OnTerm};
-use crate::docker::{Dialect, Engine, EngineError, EngineIdentity, EventStream, Listed, deadline};
+use crate::docker::{Engine, EngineError, EngineIdentity, EventStream, Listed, deadline};
 use crate::rules::container::{ManagedContainer, Observed};
 use crate::rules::ids::ContainerId;
 use crate::rules::labels;
@@ -175,17 +175,7 @@ impl Engine for FakeEngine {
         let tried = "ask who answers";
         self.within(tried, deadline::READ, async {
             let mishap = self.reach(Call::Identify, tried).await?;
-            let identity = {
-                let world = self.world();
-                EngineIdentity {
-                    id: world.engine_id.clone(),
-                    dialect: Dialect::Docker,
-                    version: "20.10.24".to_owned(),
-                    api_version: "1.41".to_owned(),
-                    system_time: Some(world.engine_now()),
-                }
-            };
-            self.answer(tried, mishap, identity).await
+            self.answer(tried, mishap, self.who()).await
         })
         .await
     }

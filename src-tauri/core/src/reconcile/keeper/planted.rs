@@ -15,7 +15,7 @@ pub(super) fn behind_the_store(stream: EventStream, store: &Store) -> EventStrea
     Box::pin(stream.then(move |event| {
         let store = store.clone();
         async move {
-            let _ = store.revision().await;
+            let _ = store.queue_behind_the_writes().await;
             event
         }
     }))

@@ -8,7 +8,7 @@ use futures_util::{Stream, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper::{Request, Response, header};
+use hyper::{Method, Request, Response, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -69,7 +69,10 @@ pub(super) async fn answer(
         Some(Befalls::WrongLength(by)) => promised = by,
         None => {}
     }
-    let reply = reply(&counter.engine, form, asked, body).await?;
+    let mut reply = reply(&counter.engine, form, asked, body).await?;
+    if form.is_podman() && head.method == Method::HEAD {
+        reply.content_type = "";
+    }
     if promised == 0 { reply.respond(form) } else { reply.respond_with_length(form, promised) }
 }
 
@@ -244,7 +247,12 @@ async fn done(
         Act::Kill(signal) => engine.kill(id, signal).map(|()| Reply::empty(204)),
         Act::Pause => engine.pause(id).map(|()| Reply::empty(204)),
         Act::Unpause => engine.unpause(id).map(|()| Reply::empty(204)),
-        Act::Rename(name) => engine.rename(id, &name).map(|()| Reply::empty(204)),
+        Act::Rename(name) => match engine.rename(id, &name) {
+            Err(EngineError::Refused { status, detail, .. }) => {
+                Ok(Reply::refusal_of_all(form, status, &detail))
+            }
+            renamed => renamed.map(|()| Reply::empty(204)),
+        },
         Act::Update => {
             let wanted: HostConfig = read(form, body)?;
             if let Some(policy) = wanted.policy()? {
@@ -432,7 +440,14 @@ impl Reply {
         Self { status: 200, content_type: form.stream_type(), content: Content::Lines(Box::pin(lines)) }
     }
 
+    /// To Podman nearly everything that cannot be is a fault of its own.
     pub(super) fn refusal(form: Form, status: u16, sentence: &str) -> Self {
+        let status = if form.is_podman() && status != 404 { 500 } else { status };
+        Self::refusal_of_all(form, status, sentence)
+    }
+
+    /// One that Podman too sees for what it is.
+    pub(super) fn refusal_of_all(form: Form, status: u16, sentence: &str) -> Self {
         if form.is_podman() {
             return Self::json(
                 status,
@@ -452,7 +467,10 @@ impl Reply {
     }
 
     pub(super) fn page_not_found(form: Form) -> Self {
-        Self::refusal(form, 404, if form.is_podman() { "Not Found" } else { "page not found" })
+        if form.is_podman() {
+            return Self::text(404, "Not Found");
+        }
+        Self::refusal(form, 404, "page not found")
     }
 
     fn respond(self, form: Form) -> Result<Response<Body>, Dropped> {

@@ -123,7 +123,7 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
         }
         (&Method::POST, ["containers", name, "wait"]) => match Until::read(query.text("condition"), idiom) {
             Some(until) => Asked::Wait((*name).to_owned(), until),
-            None => return Err(Reply::refusal(form, 400, "invalid condition")),
+            None => return Err(Reply::refusal_of_all(form, 400, "invalid condition")),
         },
         (&Method::POST, ["containers", name, verb]) => {
             Asked::Act((*name).to_owned(), act(verb, &query, form)?)
@@ -149,7 +149,8 @@ fn act(verb: &str, query: &Query, form: Form) -> Result<Act, Reply> {
         "restart" => Ok(Act::Restart(grace()?)),
         "pause" => Ok(Act::Pause),
         "unpause" => Ok(Act::Unpause),
-        "update" => Ok(Act::Update),
+        // Podman 4 does not know it.
+        "update" if !form.is_podman() => Ok(Act::Update),
         "rename" => match query.text("name").filter(|name| !name.is_empty()) {
             Some(name) => Ok(Act::Rename(name.trim_start_matches('/').to_owned())),
             None => Err(Reply::refusal(form, 400, "Neither old nor new names may be empty")),

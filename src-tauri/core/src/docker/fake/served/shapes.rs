@@ -33,10 +33,12 @@ pub(super) fn row(listed: &Listed, container: &Container, now: Timestamp, form: 
         "Labels": seen.labels,
         "State": engine_word(listed.state),
         "Status": sentence(listed, seen, now, form),
-        "HostConfig": { "NetworkMode": "default" },
         "NetworkSettings": { "Networks": {} },
         "Mounts": [],
     });
+    if !form.is_podman() {
+        row["HostConfig"] = json!({ "NetworkMode": "default" });
+    }
     if form.listings_say_the_health() {
         row["Health"] = json!({ "Status": listed.health.as_str(), "FailingStreak": 0 });
     }
@@ -325,21 +327,27 @@ pub(super) fn lines(told: &Told, form: Form) -> Vec<Line> {
     if !form.is_podman() {
         return vec![line(&told.verb)];
     }
+    let line = |verb: &str| {
+        let mut line = line(verb);
+        // Neither the signal nor the name before.
+        line.attributes.retain(|key, _| key == "image" || key == "name");
+        line
+    };
     match &event.action {
         Action::Start => vec![line("init"), line("start")],
         Action::Die => {
             let mut died = line("die");
             if let Some(code) = event.attributes.get("exitCode") {
+                died.attributes.insert("exitCode".to_owned(), code.clone());
                 died.attributes.insert("containerExitCode".to_owned(), code.clone());
             }
             vec![died, line("cleanup")]
         }
         Action::Destroy => vec![line("remove")],
-        Action::HealthStatus(health) => {
-            let mut told = line("health_status");
-            told.attributes.insert("health_status".to_owned(), health.to_string());
-            vec![told]
-        }
+        // That it was checked, and not what came of it.
+        Action::HealthStatus(_) => vec![line("exec"), line("exec_died")],
+        // Its networks are not the service's.
+        Action::Network => vec![],
         Action::Other(verb) if verb.starts_with("exec_create") => vec![line("exec")],
         Action::Other(verb) if verb == "exec_die" => vec![line("exec_died")],
         Action::Other(_) => vec![],
@@ -351,8 +359,7 @@ pub(super) fn lines(told: &Told, form: Form) -> Vec<Line> {
         | Action::Unpause
         | Action::Oom
         | Action::Rename
-        | Action::Update
-        | Action::Network => vec![line(&told.verb)],
+        | Action::Update => vec![line(&told.verb)],
     }
 }
 

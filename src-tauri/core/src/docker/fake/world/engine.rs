@@ -7,13 +7,7 @@ use crate::rules::ids::{ContainerId, EngineId};
 impl World {
     /// A tidy shutdown: everything is stopped and says so, then the streams break.
     pub(in crate::docker::fake) fn shut_down(&mut self) {
-        let alive: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|(_, c)| c.seen.state.is_alive())
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in alive {
+        for id in self.alive() {
             let _ = self.stop(&id);
             if let Some(container) = self.containers.get_mut(&id) {
                 container.stopped_by_hand = false;
@@ -22,6 +16,11 @@ impl World {
         }
         self.ring.clear();
         self.break_streams("unexpected end of the stream: the engine shuts down");
+    }
+
+    fn alive(&self) -> Vec<ContainerId> {
+        let alive = self.containers.iter().filter(|(_, container)| container.seen.state.is_alive());
+        alive.map(|(id, _)| id.clone()).collect()
     }
 
     pub(in crate::docker::fake) fn restart_engine(&mut self) {
@@ -43,13 +42,7 @@ impl World {
     /// ring tells of it, and `unless-stopped` does not bring it back. Then the restart policies are served.
     pub(super) fn boot(&mut self) {
         self.set_reach(Reach::Answers);
-        let alive: Vec<ContainerId> = self
-            .containers
-            .iter()
-            .filter(|(_, c)| c.seen.state.is_alive())
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in alive {
+        for id in self.alive() {
             let _ = self.stop(&id);
         }
         let mut to_start = Vec::new();
