@@ -114,11 +114,11 @@ async fn killed_stopped_restarted(site: &Site) {
     site.equal_within(SECOND).await;
 }
 
-/// The line tells an end that somebody brought about: by itself it ended only where the engine said no more.
+/// The line tells an end that somebody brought about, or where the engine said nothing of a stop, that it is not known.
 #[track_caller]
 fn was_stopped(site: &Site, line: &str, by: &str) {
     let told = line.strip_prefix("state running→stopped ");
-    let may_be_missed = site.release.lacks(Skill::TellsAStopFirst) && told == Some("exit");
+    let may_be_missed = site.release.lacks(Skill::TellsAStopFirst) && told == Some("unknown");
     assert!(told == Some(by) || may_be_missed, "{line}: not by {by}");
 }
 
@@ -161,7 +161,7 @@ async fn runs_out_of_memory(site: &Site) {
             return;
         }
         if site.release.lacks(Skill::TellsWhyItKilled) {
-            assert_eq!((line.as_str(), facts.exit_code), ("state running→stopped exit", Some(137)));
+            assert_eq!((line.as_str(), facts.exit_code), ("state running→stopped unknown", Some(137)));
             return;
         }
     }

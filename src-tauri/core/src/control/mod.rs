@@ -34,7 +34,7 @@ use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::jobs::Board;
 use crate::reconcile::Reconciler;
-use crate::rules::ids::WorkloadId;
+use crate::rules::ids::{EngineId, WorkloadId};
 use crate::rules::verdict::Tally;
 use crate::store::{Store, StoreError};
 use client::SilentDaemon;
@@ -48,9 +48,11 @@ pub use verify::AsWritten;
 #[derive(Clone)]
 pub struct Control {
     parts: Arc<ControlParts>,
-    /// The verdicts as they were counted last, and of which revision of the index.
-    tally: Arc<Mutex<Option<(u64, Tally)>>>,
+    /// The verdicts as they were counted last, and of which engine's index at which revision.
+    tally: Arc<Mutex<Option<Counted>>>,
 }
+
+type Counted = ((Option<EngineId>, u64), Tally);
 
 /// What the answers are made from.
 pub struct ControlParts {

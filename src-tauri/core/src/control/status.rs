@@ -59,14 +59,14 @@ impl Control {
             Some(engine) => Some(engine.id.clone()),
             None => self.last_engine().await?.map(|engine| engine.id),
         };
-        let known = *self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let stands = self.parts.store.revision().await?;
-        if let Some((_, tally)) = known.filter(|(revision, _)| *revision == stands) {
+        let known = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let stands = (engine.clone(), self.parts.store.revision().await?);
+        if let Some((_, tally)) = known.filter(|(counted, _)| *counted == stands) {
             return Ok(tally);
         }
         let (revision, rows) = self.parts.store.index_of(engine.as_ref()).await?;
         let tally = Tally::of(&rows, self.parts.clock.now());
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, tally));
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner) = Some(((engine, revision), tally));
         Ok(tally)
     }
 
