@@ -68,13 +68,15 @@ async fn the_next_releases_engine_keeps_it_too() {
 }
 
 /// Every request that the adapter sends, and the call of the fake that answers for it.
-const REQUESTS: [(&str, Call); 10] = [
+const REQUESTS: [(&str, Call); 12] = [
     ("GET /_ping", Call::Ping),
     ("GET /version", Call::Identify),
     ("GET /info", Call::Identify),
     ("GET /containers/json?all", Call::List),
     ("GET /containers/json?all&filters", Call::ListManaged),
     ("GET /containers/{id}/json", Call::Inspect),
+    ("GET /system/df?type&type&verbose", Call::Usage),
+    ("GET /containers/{id}/json?size", Call::Holdings),
     ("GET /events?filters&since", Call::Events),
     ("POST /containers/{id}/start", Call::Start),
     ("POST /containers/{id}/stop", Call::Stop),

@@ -6,6 +6,7 @@ pub mod attention;
 pub mod cause;
 pub mod container;
 pub mod diff;
+pub mod disk;
 pub mod dispatch;
 pub mod gap;
 pub mod ids;

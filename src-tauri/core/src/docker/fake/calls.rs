@@ -14,6 +14,8 @@ pub enum Call {
     List,
     ListManaged,
     Inspect,
+    Usage,
+    Holdings,
     Events,
     Start,
     Stop,
@@ -21,12 +23,14 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Identify,
         Self::Ping,
         Self::List,
         Self::ListManaged,
         Self::Inspect,
+        Self::Usage,
+        Self::Holdings,
         Self::Events,
         Self::Start,
         Self::Stop,

@@ -11,6 +11,10 @@ pub enum Question {
     Info,
     List,
     Inspect,
+    /// What takes the disk.
+    Usage,
+    /// An inspect with sizes.
+    Holdings,
     Events,
     Start,
     Stop,

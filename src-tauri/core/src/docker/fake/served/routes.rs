@@ -17,10 +17,22 @@ pub(super) enum Asked {
     Ping,
     Version,
     Info,
-    List { all: bool, filters: Filters },
+    List {
+        all: bool,
+        filters: Filters,
+    },
     Inspect(String),
-    Events { since: Option<String>, until: Option<String>, filters: Filters },
-    Create { name: String },
+    /// An inspect with sizes.
+    Measure(String),
+    Usage,
+    Events {
+        since: Option<String>,
+        until: Option<String>,
+        filters: Filters,
+    },
+    Create {
+        name: String,
+    },
     Wait(String, Until),
     Act(String, Act),
 }
@@ -50,6 +62,8 @@ impl Asked {
             Self::Info => Question::Info,
             Self::List { .. } => Question::List,
             Self::Inspect(_) => Question::Inspect,
+            Self::Measure(_) => Question::Holdings,
+            Self::Usage => Question::Usage,
             Self::Events { .. } => Question::Events,
             Self::Create { .. } | Self::Wait(..) => Question::Other,
             Self::Act(_, act) => match act {
@@ -87,6 +101,7 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
         (&Method::GET | &Method::HEAD, ["_ping"]) => Asked::Ping,
         (&Method::GET, ["version"]) => Asked::Version,
         (&Method::GET, ["info"]) => Asked::Info,
+        (&Method::GET, ["system", "df"]) => Asked::Usage,
         (&Method::GET, ["events"]) => Asked::Events {
             since: query.text("since").map(str::to_owned),
             until: query.text("until").map(str::to_owned),
@@ -96,6 +111,9 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
             let filters = filters()?;
             filters.knows_only(&["label", "id", "name", "status"], form)?;
             Asked::List { all: query.flag("all"), filters }
+        }
+        (&Method::GET, ["containers", name, "json"]) if query.flag("size") => {
+            Asked::Measure((*name).to_owned())
         }
         (&Method::GET, ["containers", name, "json"]) => Asked::Inspect((*name).to_owned()),
         (&Method::POST, ["containers", "create"]) => {
