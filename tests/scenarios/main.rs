@@ -7,5 +7,6 @@ mod health;
 mod identity;
 mod missing;
 mod quiet;
+mod stale;
 mod sync;
 mod weather;

@@ -2,6 +2,8 @@
 //!
 //! A job that fails or panics is tried again at its next turn and does not stop the others.
 
+pub mod stale_scan;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

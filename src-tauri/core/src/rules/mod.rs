@@ -16,6 +16,7 @@ pub mod pace;
 pub mod plan;
 pub mod planted;
 pub mod row;
+pub mod stale;
 pub mod time;
 pub mod verdict;
 pub mod volley;
