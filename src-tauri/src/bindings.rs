@@ -3,7 +3,7 @@
 use tauri::Wry;
 use tauri_specta::{Builder, ErrorHandlingMode, collect_commands, collect_events};
 
-use crate::commands::{backups, containers, health, settings, window};
+use crate::commands::{backups, containers, health, settings, stale, window};
 use crate::events::{Announced, CloseAsked, ContainerChosen, StandingChanged};
 
 pub fn builder() -> Builder<Wry> {
@@ -28,6 +28,12 @@ pub fn builder() -> Builder<Wry> {
             health::verify,
             settings::set_setting,
             settings::settings,
+            stale::pin,
+            stale::snooze,
+            stale::stale,
+            stale::stale_threshold,
+            stale::stale_why,
+            stale::unpin,
             window::keep_running,
             window::quit,
             window::standing,

@@ -97,6 +97,7 @@ impl Board {
             Announcement::Status(status) => self.engine = Some(status.engine.state),
             Announcement::Patch(_)
             | Announcement::Gap(_)
+            | Announcement::Stale(_)
             | Announcement::Setting { .. }
             | Announcement::Lagged { .. }
             | Announcement::Gone { .. } => {}

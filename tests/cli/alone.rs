@@ -14,6 +14,9 @@ pub const READING: &[(&[&str], i32)] = &[
     (&["at", "10m"], 0),
     (&["events"], 0),
     (&["history", "nobody"], 1),
+    (&["stale"], 0),
+    (&["stale", "--days", "0", "--foreign"], 0),
+    (&["stale", "why", "nobody"], 1),
     (&["verify"], 3),
     (&["doctor"], 1),
     (&["settings"], 0),
@@ -22,7 +25,7 @@ pub const READING: &[(&[&str], i32)] = &[
 ];
 
 /// Those that show the index, which may be old.
-const FROM_THE_INDEX: &[&[&str]] = &[&["status"], &["ps"], &["at", "10m"], &["events"]];
+const FROM_THE_INDEX: &[&[&str]] = &[&["status"], &["ps"], &["at", "10m"], &["events"], &["stale"]];
 
 #[test]
 fn without_an_engine_the_index_answers_with_its_age_and_what_needs_the_engine_exits_3() {

@@ -17,6 +17,11 @@ fn what_is_not_understood_exits_2_with_a_hint() {
         (&["at"], "<TIME>"),
         (&["at", "yesterdy"], "2h ago"),
         (&["at", "2999-01-01"], "future"),
+        (&["stale", "web"], "'web'"),
+        (&["stale", "--days", "soon"], "'soon'"),
+        (&["stale", "snooze", "web", "later"], "14d"),
+        (&["stale", "snooze", "web", "0d"], "over already"),
+        (&["stale", "threshold", "shop", "often"], "`default`"),
         (&["settings", "put"], "'put'"),
         (&["settings", "get", "no_such_key"], "stale_threshold_days"),
         (&["settings", "set", "no_such_key", "1"], "no_such_key"),
@@ -43,9 +48,19 @@ fn nowhere_to_keep_data_is_said() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     let sandbox = Sandbox::new();
-    for word in
-        ["serve", "status", "verify", "doctor", "ps", "history", "at", "events", "backup", "completions"]
-    {
+    for word in [
+        "serve",
+        "status",
+        "verify",
+        "doctor",
+        "ps",
+        "history",
+        "at",
+        "events",
+        "stale",
+        "backup",
+        "completions",
+    ] {
         sandbox.run(&["--help"]).exits(0).says(word).tells_nothing();
         sandbox.run(&[word, "--help"]).exits(0).says("Usage:").tells_nothing();
         sandbox.run(&["help", word]).exits(0).says("Usage:").tells_nothing();

@@ -39,6 +39,8 @@ async fn every_call(door: &DockerEngine) -> Vec<(&'static str, EngineError)> {
         ("list", door.list().await.unwrap_err()),
         ("list_managed", door.list_managed().await.unwrap_err()),
         ("inspect", door.inspect(&id).await.unwrap_err()),
+        ("usage", door.usage().await.unwrap_err()),
+        ("holdings", door.holdings(&id).await.unwrap_err()),
         ("events", door.events(Timestamp::UNIX_EPOCH).await.err().unwrap()),
         ("start", door.start(&id).await.unwrap_err()),
         ("stop", door.stop(&id, grace).await.unwrap_err()),
@@ -108,6 +110,8 @@ async fn an_engine_that_accepts_and_never_answers_is_told_by_every_calls_deadlin
     }
     let most = deadline::READ * 3
         + deadline::LIST * 2
+        + deadline::USAGE
+        + deadline::HOLDINGS
         + deadline::START
         + deadline::stop(Some(Duration::from_secs(1)))
         + deadline::restart(None);

@@ -7,6 +7,7 @@ mod health;
 mod identity;
 mod missing;
 mod quiet;
+mod stale;
 mod sync;
 mod verdicts;
 mod weather;

@@ -12,6 +12,7 @@ use tinyforge_core::docker::{
     Engine, EngineError, EngineEvent, EngineIdentity, EventStream, Listed, deadline,
 };
 use tinyforge_core::rules::container::{ManagedContainer, Observed};
+use tinyforge_core::rules::disk::{Holdings, Usage};
 use tinyforge_core::rules::ids::ContainerId;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
@@ -171,6 +172,14 @@ impl Engine for Door {
     }
 
     async fn logs(&self, _: &ContainerId, _: u32) -> Result<Vec<String>, EngineError> {
+        Err(not_here())
+    }
+
+    async fn usage(&self) -> Result<Usage, EngineError> {
+        Err(not_here())
+    }
+
+    async fn holdings(&self, _: &ContainerId) -> Result<Option<Holdings>, EngineError> {
         Err(not_here())
     }
 

@@ -257,8 +257,12 @@ impl Oracle {
         while let Some(heard) = self.heard.next().now_or_never() {
             match heard {
                 Heard::Event(Event::IndexChanged(change)) => changes.push(change),
-                Heard::Event(Event::GapRecorded(_) | Event::StatusChanged | Event::SettingChanged { .. }) => {
-                }
+                Heard::Event(
+                    Event::GapRecorded(_)
+                    | Event::StatusChanged
+                    | Event::NewlyStale(_)
+                    | Event::SettingChanged { .. },
+                ) => {}
                 Heard::Lagged(missed) => panic!("the oracle missed {missed} announcements"),
                 Heard::Closed => break,
             }

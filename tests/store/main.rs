@@ -9,4 +9,5 @@ mod legacy;
 mod migration;
 mod past;
 mod settings;
+mod stale;
 mod world;

@@ -25,7 +25,7 @@ async fn a_setting_is_checked_stored_and_announced_once() {
     store.set_setting("pass_interval_s", "10", at(3)).await.unwrap();
     store.set_setting("close_to_tray", "off", at(3)).await.unwrap();
     let typed = store.typed_settings().await.unwrap();
-    assert_eq!(typed.stale_threshold_days, None, "0 means that nothing becomes stale");
+    assert_eq!(typed.stale_threshold_days, None, "0 means that there is no threshold");
     assert_eq!(typed.pass_interval, Duration::from_secs(10));
     assert!(!typed.close_to_tray);
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tinyforge_core::docker::bollard::DockerEngine;
 use tinyforge_core::docker::endpoint::Endpoint;
 use tinyforge_core::docker::fake::served::{Befalls, Idiom, Question};
-use tinyforge_core::docker::fake::{Call, Mishap, OnTerm, Spec};
+use tinyforge_core::docker::fake::{Call, FakeEngine, Mishap, OnTerm, Spec};
 use tinyforge_core::docker::{Engine as _, EngineError, deadline};
 use tinyforge_core::rules::container::{State, WorkloadKind};
 use tinyforge_core::rules::ids::ContainerId;
@@ -64,6 +64,9 @@ async fn an_answer_cut_at_any_byte_is_never_taken_for_another() {
         .await;
         let path = format!("/containers/{id}/json");
         cut_everywhere(&wire, Question::Inspect, &path, async || door.inspect(&id).await).await;
+        let path = format!("/containers/{id}/json?size=true");
+        cut_everywhere(&wire, Question::Holdings, &path, async || door.holdings(&id).await).await;
+        cut_everywhere(&wire, Question::Usage, "/system/df", async || door.usage().await).await;
     }
     let (wire, _) = inhabited(1);
     let door = wire.door();
@@ -112,6 +115,10 @@ async fn an_answer_that_never_comes_or_never_ends_is_told_by_its_deadline() {
         hangs("list", &silence, deadline::LIST, door.list()).await;
         befall(Question::Inspect);
         hangs("inspect", &silence, deadline::READ, door.inspect(&id)).await;
+        befall(Question::Usage);
+        hangs("usage", &silence, deadline::USAGE, door.usage()).await;
+        befall(Question::Holdings);
+        hangs("holdings", &silence, deadline::HOLDINGS, door.holdings(&id)).await;
         befall(Question::Version);
         hangs("version", &silence, deadline::READ, door.identify()).await;
         befall(Question::Info);
@@ -212,6 +219,24 @@ async fn a_refusal_keeps_the_engines_words_and_a_strangers_404_is_no_absence() {
             [],
             "a listing that is short and whole is believed to be a listing"
         );
+    }
+}
+
+#[tokio::test]
+async fn what_takes_the_disk_is_the_same_in_every_idiom() {
+    let engine = FakeEngine::with_clock(1, Timestamp::now);
+    let own = |name: &str| Spec::named(name).image_of("tf/own:1", "sha256:0a", 700, 200).volume("shared", 9);
+    let id = engine.run(own("holds").writes(77).volume("held", 5)).unwrap();
+    engine.create(own("other")).unwrap();
+    engine.run(Spec::named("plain")).unwrap();
+    let (usage, holds) = (engine.usage().await.unwrap(), engine.holdings(&id).await.unwrap());
+    assert_eq!((usage.images.len(), usage.volumes.len()), (2, 2), "{usage:?}");
+    let wire = OnTheWire::serving(engine, Idiom::Api141);
+    for idiom in Idiom::ALL {
+        wire.served.speak(idiom);
+        let door = wire.door();
+        assert_eq!(door.usage().await.unwrap(), usage, "{idiom:?}");
+        assert_eq!(door.holdings(&id).await.unwrap(), holds, "{idiom:?}");
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use tinyforge_core::rules::container::{State, WorkloadKind};
 
 use crate::moment;
+use crate::stale::Stale;
 
 /// The containers of the local Docker engine, exactly as they are and as they were.
 ///
@@ -39,6 +40,8 @@ pub enum Asked {
     At(At),
     /// The latest changes of all containers, oldest first
     Events(Events),
+    /// The containers of workloads that nobody needs any more, and what is wished for them
+    Stale(Stale),
     /// Start containers
     Start(Targets),
     /// Stop containers
@@ -187,7 +190,7 @@ fn state() -> impl TypedValueParser<Value = State> {
 }
 
 /// An empty name would be the beginning of every id.
-fn named(text: &str) -> Result<String, String> {
+pub fn named(text: &str) -> Result<String, String> {
     let name = String::from_str(text.trim()).unwrap_or_default();
     if name.is_empty() { Err("a container's name or id is needed".to_owned()) } else { Ok(name) }
 }
@@ -226,6 +229,16 @@ mod tests {
             "at 2h ago --json",
             "events",
             "events --follow --json",
+            "stale",
+            "stale --days 0 --foreign --json",
+            "stale why web",
+            "stale why web --days 3 --json",
+            "stale pin a b --json",
+            "stale unpin a",
+            "stale snooze a 14d",
+            "stale snooze a 3 weeks --json",
+            "stale threshold shop 30",
+            "stale threshold shop default --json",
             "start a",
             "stop a b c --json",
             "restart a",
@@ -264,6 +277,16 @@ mod tests {
             ("history", "<CONTAINER>"),
             ("history a b", "unexpected argument 'b'"),
             ("at", "<TIME>"),
+            ("stale web", "unrecognized subcommand 'web'"),
+            ("stale --days many", "'many'"),
+            ("stale --days -1", "'-1'"),
+            ("stale --days", "a value is required"),
+            ("stale --foregin", "'--foreign'"),
+            ("stale why", "<CONTAINER>"),
+            ("stale pin", "<CONTAINER>"),
+            ("stale snooze a", "<SPAN>"),
+            ("stale threshold shop often", "`default`"),
+            ("stale --days 3 pin a", "cannot be used"),
             ("start", "<CONTAINER>"),
             ("stop", "<CONTAINER>"),
             ("restart --json", "<CONTAINER>"),

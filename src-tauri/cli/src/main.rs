@@ -11,6 +11,7 @@ mod reach;
 mod render;
 mod run;
 mod serve;
+mod stale;
 mod text;
 
 use std::process::ExitCode;

@@ -15,7 +15,7 @@ use crate::output::Look;
 use crate::text::{ago, bytes, clock, clock_after, count, milliseconds, plain, span};
 
 /// Shown where there is nothing to show.
-const NOTHING: &str = "—";
+pub const NOTHING: &str = "—";
 
 /// Between two columns.
 const GUTTER: u16 = 2;
@@ -107,7 +107,7 @@ fn since(container: &Container) -> Timestamp {
     known.unwrap_or(container.created_at)
 }
 
-fn whose(workload: Option<&str>, role: Option<&str>) -> String {
+pub fn whose(workload: Option<&str>, role: Option<&str>) -> String {
     match (workload, role) {
         (Some(workload), Some(role)) => plain(&format!("{workload}/{role}")),
         (Some(workload), None) => plain(workload),
@@ -491,7 +491,7 @@ pub fn backups(list: &[Backup], view: &View) -> String {
     finished(table, view, &[2, 4])
 }
 
-fn table(header: &[&str], view: &View) -> Table {
+pub fn table(header: &[&str], view: &View) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     if view.look.colour {
@@ -520,7 +520,7 @@ const SENTENCE: u16 = 24;
 
 /// The table as text. Where the terminal is too narrow, the columns named in `yielding` are left out one after the
 /// other until the rest fits; what still does not fit is folded.
-fn finished(mut table: Table, view: &View, yielding: &[usize]) -> String {
+pub fn finished(mut table: Table, view: &View, yielding: &[usize]) -> String {
     if let Some(width) = view.look.width {
         let mut widths = table.column_max_content_widths();
         if let Some(last) = widths.last_mut() {

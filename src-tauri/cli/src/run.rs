@@ -16,6 +16,7 @@ use crate::output::{Output, tell};
 use crate::reach::{self, Reached};
 use crate::render::{self, Host, View};
 use crate::serve;
+use crate::stale;
 
 /// How many lines `events` shows.
 pub const LATEST: u32 = 200;
@@ -106,6 +107,7 @@ async fn ask(asked: Asked) -> Result<Outcome, Failure> {
         Asked::History(args) => history(args).await,
         Asked::At(args) => at(args).await,
         Asked::Events(args) => events(args).await,
+        Asked::Stale(args) => stale::run(args).await,
         Asked::Start(targets) => {
             let format = targets.format;
             act(command::Start { containers: targets.containers }, format).await
@@ -269,7 +271,7 @@ async fn asked_once<C: Command>(command: C) -> Result<C::Answer, ApiError> {
     answered(Reached::by(C::NATURE).await?, command).await
 }
 
-async fn asked_of_the_engine<C: Command>(command: C) -> Result<C::Answer, ApiError> {
+pub async fn asked_of_the_engine<C: Command>(command: C) -> Result<C::Answer, ApiError> {
     answered(Reached::on_the_engine(C::NATURE).await?, command).await
 }
 
@@ -280,7 +282,7 @@ async fn answered<C: Command>(mut reached: Reached, command: C) -> Result<C::Ans
 }
 
 /// The answer, and on standard error how old it is where the engine does not confirm it.
-async fn asked_with_age<C: Command>(command: C) -> Result<C::Answer, ApiError> {
+pub async fn asked_with_age<C: Command>(command: C) -> Result<C::Answer, ApiError> {
     let mut reached = Reached::on_the_engine(C::NATURE).await?;
     let answer = reached.call(command).await?;
     let status = reached.call(command::GetStatus {}).await?;
@@ -289,7 +291,11 @@ async fn asked_with_age<C: Command>(command: C) -> Result<C::Answer, ApiError> {
     Ok(answer)
 }
 
-fn print<T: Serialize>(output: &Output, answer: &T, text: impl FnOnce(&View) -> String) -> io::Result<()> {
+pub fn print<T: Serialize>(
+    output: &Output,
+    answer: &T,
+    text: impl FnOnce(&View) -> String,
+) -> io::Result<()> {
     if output.json { output.document(answer) } else { output.text(&text(&view(output))) }
 }
 

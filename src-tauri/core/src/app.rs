@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -19,8 +20,10 @@ use crate::docker::fake::Demo;
 use crate::docker::{EngineError, SharedEngine, seeking};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
+use crate::jobs::stale_scan::{Passes, Scan};
 use crate::jobs::{self, Board, Jobs, last_words};
 use crate::reconcile::{Link, OwnActs, Parts, Pulse, Reconciler, Rhythm};
+use crate::rules::ids::EngineId;
 use crate::store::{Happening, Store, StoreError};
 
 /// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
@@ -92,7 +95,12 @@ impl App {
         app.listener = Some(last_words::listen(engine, store, &app.core.bus, app.control.clock()));
         let desk = app.desk();
         let started = app.control.started();
-        let jobs = vec![jobs::daily_backup(app.core.store.clone(), app.control.clock())];
+        let scan = Scan {
+            store: app.core.store.clone(),
+            clock: app.control.clock(),
+            passes: Arc::new(app.core.index.clone()),
+        };
+        let jobs = vec![jobs::daily_backup(app.core.store.clone(), app.control.clock()), scan.job()];
         app.jobs = Some(Jobs::start(jobs, &app.board, &app.control.clock()));
         match Server::start(app.control.home(), desk, started).await {
             Ok(server) => app.server = Some(server),
@@ -279,8 +287,40 @@ async fn follow(bus: Bus, store: Store, index: Reconciler, clock: SharedClock, o
                     note(&store, engine_happening(&index.pulse(), clock.now())).await;
                 }
             }
-            Heard::Event(Event::IndexChanged(_) | Event::GapRecorded(_) | Event::StatusChanged) => {}
+            Heard::Event(
+                Event::IndexChanged(_) | Event::GapRecorded(_) | Event::StatusChanged | Event::NewlyStale(_),
+            ) => {}
             Heard::Closed => return,
+        }
+    }
+}
+
+#[async_trait]
+impl Passes for Reconciler {
+    async fn two_more(&self) -> EngineId {
+        let mut pulse = self.watch();
+        // Before the first engine has answered there was no pass that would not count.
+        let mut from_the_start = pulse.borrow().link == Link::Seeking;
+        let mut counted: Option<(EngineId, u64)> = None;
+        loop {
+            let now = pulse.borrow_and_update().clone();
+            counted = match (&now.link, &now.engine) {
+                (Link::Connected, Some(engine)) => {
+                    let same = counted.filter(|(id, from)| *id == engine.id && *from <= now.passes);
+                    let from = if std::mem::take(&mut from_the_start) { 0 } else { now.passes };
+                    same.or_else(|| Some((engine.id.clone(), from)))
+                }
+                (Link::Connected | Link::Seeking | Link::Away(_), _) => None,
+            };
+            if let Some((engine, from)) = &counted
+                && now.passes >= from + 2
+            {
+                return engine.clone();
+            }
+            if pulse.changed().await.is_err() {
+                // The index is kept no more: nothing is to be judged by it.
+                return std::future::pending().await;
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 use crate::rules::diff::Change;
 use crate::rules::gap::Gap;
-use crate::rules::ids::{ContainerId, RowId, WorkloadId};
+use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::row::Row;
 
 /// How many announcements a slow subscriber may fall behind before it must ask for a snapshot. An announcement is
@@ -24,8 +24,30 @@ pub enum Event {
     GapRecorded(Gap),
     /// The engine's connection, the stream's state or the index's age changed: `status` answers anew.
     StatusChanged,
+    /// Containers have become stale that were not announced as such before.
+    NewlyStale(Arc<NewlyStale>),
     /// A setting has a new value.
     SettingChanged { key: String },
+}
+
+/// What one scan found to have become stale: all of it in one, so that many are told as few.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewlyStale {
+    pub engine_id: EngineId,
+    pub at: Timestamp,
+    pub containers: Vec<NewlyStaleContainer>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewlyStaleContainer {
+    pub row_id: RowId,
+    pub container_id: Option<ContainerId>,
+    pub name: String,
+    pub workload_id: Option<WorkloadId>,
+    pub role: Option<String>,
+    /// Since when it has stood still.
+    pub since: Timestamp,
+    pub days: u32,
 }
 
 /// One commit's worth of changes.

@@ -4,4 +4,5 @@ pub mod backups;
 pub mod containers;
 pub mod health;
 pub mod settings;
+pub mod stale;
 pub mod window;

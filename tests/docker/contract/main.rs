@@ -68,7 +68,7 @@ async fn the_next_releases_engine_keeps_it_too() {
 }
 
 /// Every request that the adapter sends, and the call of the fake that answers for it.
-const REQUESTS: [(&str, Call); 11] = [
+const REQUESTS: [(&str, Call); 13] = [
     ("GET /_ping", Call::Ping),
     ("GET /version", Call::Identify),
     ("GET /info", Call::Identify),
@@ -76,6 +76,8 @@ const REQUESTS: [(&str, Call); 11] = [
     ("GET /containers/json?all&filters", Call::ListManaged),
     ("GET /containers/{id}/json", Call::Inspect),
     ("GET /containers/{id}/logs?stderr&stdout&tail", Call::Logs),
+    ("GET /system/df?type&type&verbose", Call::Usage),
+    ("GET /containers/{id}/json?size", Call::Holdings),
     ("GET /events?filters&since", Call::Events),
     ("POST /containers/{id}/start", Call::Start),
     ("POST /containers/{id}/stop", Call::Stop),

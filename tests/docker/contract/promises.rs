@@ -6,11 +6,12 @@ use harness::engine::Skill;
 use tinyforge_core::docker::fake::RestartPolicy;
 use tinyforge_core::docker::{Dialect, EngineError};
 use tinyforge_core::rules::container::{Health, State, WorkloadKind};
+use tinyforge_core::rules::disk::Usage;
 use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::labels;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{Actor, Checked, EngineEnd, ILL, Nature, Stage, actor};
+use crate::stage::{Actor, Checked, EngineEnd, FILLED, ILL, Nature, Stage, actor};
 
 pub async fn all(stage: &Stage) {
     the_engine_says_who_it_is(stage).await;
@@ -28,6 +29,7 @@ pub async fn all(stage: &Stage) {
     what_removes_itself_is_gone(stage).await;
     the_list_says_what_there_is(stage).await;
     the_managed_list_says_who_claims_it(stage).await;
+    what_takes_the_disk_is_measured(stage).await;
     a_subscription_reaches_back(stage).await;
     compose_replaces_in_its_order(stage).await;
     match stage.nature() {
@@ -383,6 +385,48 @@ async fn the_managed_list_says_who_claims_it(stage: &Stage) {
     for id in [whole, hollow, other] {
         stage.remove(&id);
     }
+}
+
+async fn what_takes_the_disk_is_measured(stage: &Stage) {
+    let nobody = ContainerId::new("0".repeat(64));
+    assert_eq!(stage.door.holdings(&nobody).await.unwrap(), None, "gone is certain");
+    let alone = stage.run(Actor { volume: Some("alone"), ..actor("alone") });
+    stage.fill(&alone);
+    let users = |usage: &Usage, name: &str| {
+        let volume = usage.volumes.iter().find(|volume| volume.name == name);
+        volume.unwrap_or_else(|| panic!("no {name} in {usage:?}")).users
+    };
+    // What was written, and what a file system adds to it.
+    let is_filled = |bytes: Option<u64>| bytes.is_some_and(|bytes| (FILLED..FILLED * 2).contains(&bytes));
+    let image_id = stage.seen(&alone).await.image_id;
+    let image_users = |usage: &Usage| {
+        let image = usage.images.iter().find(|image| image.image_id == image_id);
+        let image = image.unwrap_or_else(|| panic!("no {image_id} in {usage:?}"));
+        assert!(image.bytes > 0 && image.shared_bytes <= image.bytes, "{image:?}");
+        image.users
+    };
+    for ends in [false, true] {
+        if ends {
+            stage.stop(&alone);
+        }
+        let holds = stage.door.holdings(&alone).await.unwrap().unwrap();
+        assert!(is_filled(holds.writable_bytes), "{holds:?}");
+        assert_eq!(holds.volumes, ["alone"]);
+        assert_eq!(holds.networks, ["bridge"]);
+        let usage = stage.door.usage().await.unwrap();
+        assert_eq!(
+            (users(&usage, "alone"), image_users(&usage)),
+            (Some(1), Some(1)),
+            "also once it has ended"
+        );
+        let volume = usage.volumes.iter().find(|volume| volume.name == "alone").unwrap();
+        assert!(is_filled(volume.bytes), "{volume:?}");
+    }
+    let other = stage.create(Actor { volume: Some("alone"), ..actor("other-holder") });
+    let usage = stage.door.usage().await.unwrap();
+    assert_eq!((users(&usage, "alone"), image_users(&usage)), (Some(2), Some(2)), "also of what never ran");
+    stage.remove(&alone);
+    stage.remove(&other);
 }
 
 async fn a_subscription_reaches_back(stage: &Stage) {

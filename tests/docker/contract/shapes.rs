@@ -109,6 +109,7 @@ async fn act(stage: &Stage) {
     let ended = stage.run(actor("ended"));
     stage.end(&ended, 3);
     stage.until(&ended, "ended", |seen| seen.state == State::Stopped).await;
+    stage.create(Actor { volume: Some("held"), ..actor("holds") });
     let left = stage.run(Actor { checked: Checked::Seldom, ..actor("left") });
     stage.stop(&left);
     stage.run_misspelt("misspelt");
@@ -137,6 +138,9 @@ fn questions(version: Option<&str>) -> Vec<(&'static str, &'static str)> {
             "GET /containers/left/json",
             "GET /containers/misspelt/json",
             "GET /v1.41/containers/exposes/json",
+            "GET /containers/holds/json?size=true",
+            "GET /containers/nobody/json?size=true",
+            "GET /system/df?type=image&type=volume&verbose=1",
             "GET /containers/nobody/json",
             "GET /no/such/page",
             "GET /v1.99/info",
@@ -199,7 +203,7 @@ const EVENTS: &str =
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
 /// What the adapter reads of each answer: it must be there, on both sides.
-const READ: [(&str, &[&str]); 6] = [
+const READ: [(&str, &[&str]); 8] = [
     ("GET /version", &["Version", "ApiVersion", "Components[].Name"]),
     ("GET /info", &["ID", "DockerRootDir", "SystemTime"]),
     (
@@ -228,6 +232,22 @@ const READ: [(&str, &[&str]); 6] = [
             "HostConfig.RestartPolicy.Name",
             "NetworkSettings.Ports.8080/tcp[].HostIp",
             "NetworkSettings.Ports.8080/tcp[].HostPort",
+        ],
+    ),
+    (
+        "GET /containers/holds/json?size=true",
+        &["Id", "SizeRw", "Mounts[].Type", "Mounts[].Name", "NetworkSettings.Networks.bridge"],
+    ),
+    (
+        "GET /system/df?type=image&type=volume&verbose=1",
+        &[
+            "Images[].Id",
+            "Images[].Size",
+            "Images[].SharedSize",
+            "Images[].Containers",
+            "Volumes[].Name",
+            "Volumes[].UsageData.Size",
+            "Volumes[].UsageData.RefCount",
         ],
     ),
     ("GET /containers/exposes/json", &["NetworkSettings.Ports.8080/tcp"]),

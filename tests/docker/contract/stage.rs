@@ -43,6 +43,8 @@ pub struct Actor<'a> {
     pub checked: Checked,
     pub auto_remove: bool,
     pub restart: Option<RestartPolicy>,
+    /// A volume of that name, which it fills with [`FILLED`] bytes when told to.
+    pub volume: Option<&'a str>,
 }
 
 /// How often a health check asks.
@@ -63,6 +65,9 @@ pub enum EngineEnd {
 pub fn actor(name: &str) -> Actor<'_> {
     Actor { name, ..Actor::default() }
 }
+
+/// What [`Stage::fill`] writes, once into the volume and once beside it.
+pub const FILLED: u64 = 512 * 1024;
 
 /// What every actor on a real engine does: it ends with the code written into a file, and with 143 on SIGTERM.
 const PROGRAM: &str = "trap 'exit 143' TERM; while [ ! -e /tmp/end ]; do sleep 0.05; done; code=$(cat /tmp/end); rm /tmp/end; exit $code";
@@ -248,6 +253,20 @@ impl Stage {
                 Kind::Real(engine) => {
                     let write = format!("printf '%s\\n' '{line}' >/proc/1/fd/1");
                     engine.docker(&["exec", id.as_str(), "sh", "-c", &write]).ok();
+                }
+            }
+        }
+    }
+
+    /// It writes [`FILLED`] bytes into its volume, and as many into its own files. On the fake it has done so already.
+    pub fn fill(&self, id: &ContainerId) {
+        match &self.kind {
+            Kind::Fake(_) => {}
+            Kind::Real(engine) => {
+                let count = format!("count={}", FILLED / 1024);
+                for place in ["of=/data/filled", "of=/filled"] {
+                    let args = ["exec", id.as_str(), "dd", "if=/dev/urandom", place, "bs=1024", &count];
+                    engine.docker(&args).ok();
                 }
             }
         }
@@ -506,6 +525,9 @@ fn spec(who: Actor<'_>) -> Spec {
     spec.health_check = who.checked != Checked::Never;
     spec.auto_remove = who.auto_remove;
     spec.restart = who.restart.unwrap_or(RestartPolicy::No);
+    if let Some(volume) = who.volume {
+        spec = spec.volume(volume, FILLED).writes(FILLED);
+    }
     spec
 }
 
@@ -527,6 +549,9 @@ fn arguments(who: Actor<'_>) -> Vec<String> {
     }
     if let Some(policy) = who.restart {
         args.extend(["--restart".into(), policy.as_str().into()]);
+    }
+    if let Some(volume) = who.volume {
+        args.extend(["--volume".into(), format!("{volume}:/data")]);
     }
     args.extend([IMAGE.into(), "sh".into(), "-c".into(), PROGRAM.into()]);
     args

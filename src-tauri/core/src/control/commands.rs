@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::shapes::{
-    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, Status,
-    Verification,
+    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, StaleAnswer,
+    StaleContainer, StaleThreshold, Status, Verification,
 };
 use crate::rules::container::{State, WorkloadKind};
 
@@ -119,13 +119,57 @@ command!(
     CreateBackup("backup_create", Acts) -> Backup {}
 );
 
+command!(
+    /// The containers that nobody needs any more, newest first.
+    FindStaleContainers("stale", Reads) -> Vec<StaleContainer> {
+        /// Days in place of the setting's and the workloads' own; 0 is no threshold: whatever does not run.
+        days: Option<u32>,
+        /// Foreign ones too.
+        foreign: bool,
+    }
+);
+command!(
+    /// Why a container is stale, or why not.
+    ExplainStale("stale_why", Reads) -> StaleAnswer {
+        /// Name, id, or the beginning of an id.
+        container: String,
+        /// As of [`FindStaleContainers`].
+        days: Option<u32>,
+    }
+);
+command!(
+    /// These never become stale.
+    Pin("pin", Acts) -> Vec<StaleAnswer> { containers: Vec<String> }
+);
+command!(
+    Unpin("unpin", Acts) -> Vec<StaleAnswer> { containers: Vec<String> }
+);
+command!(
+    /// These do not count as stale before that moment; then they are announced anew.
+    Snooze("snooze", Acts) -> Vec<StaleAnswer> {
+        containers: Vec<String>,
+        #[specta(type = Option<String>)]
+        until: Option<Timestamp>,
+    }
+);
+command!(
+    /// A workload's own threshold, in the setting's place.
+    SetStaleThreshold("stale_threshold", Acts) -> StaleThreshold {
+        /// Its name or id.
+        workload: String,
+        /// Days, 0 for no threshold; `null` gives it back to the setting.
+        days: Option<u32>,
+    }
+);
+
 /// Calls the macro it is given with the list of all commands.
 #[macro_export]
 macro_rules! every_command {
     ($use:ident) => {
         $use! {
             GetStatus, Verify, Doctor, Ps, GetSnapshot, History, At, Events, Start, Stop, Restart, GetSettings,
-            SetSetting, ListBackups, CreateBackup
+            SetSetting, ListBackups, CreateBackup, FindStaleContainers, ExplainStale, Pin, Unpin, Snooze,
+            SetStaleThreshold
         }
     };
 }

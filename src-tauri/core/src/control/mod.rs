@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod server;
 pub mod shapes;
 pub mod socket;
+mod stale;
 mod status;
 mod verify;
 pub mod words;
@@ -141,6 +142,9 @@ impl Control {
             Heard::Event(Event::GapRecorded(gap)) => Ok(Announcement::Gap(present::gap(&gap))),
             Heard::Event(Event::StatusChanged) => {
                 self.status().await.map(|status| Announcement::Status(Box::new(status)))
+            }
+            Heard::Event(Event::NewlyStale(found)) => {
+                self.stale_digest(&found).await.map(Announcement::Stale)
             }
             Heard::Event(Event::SettingChanged { key }) => {
                 self.setting(&key).await.map(|setting| Announcement::Setting { key, value: setting.value })

@@ -357,6 +357,114 @@ pub struct Acted {
     pub error: Option<String>,
 }
 
+/// A container that nobody needs any more. The first six are the contract's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct StaleContainer {
+    /// What `history` and `rm` take for it: its name, or its id where another container has that name too.
+    pub container: String,
+    /// `null`, as its role, for a foreign one.
+    pub workload_name: Option<String>,
+    pub role: Option<String>,
+    /// Whole days since it stood still, rounded down.
+    pub days_stale: u32,
+    /// A sentence for each: since when and by whom, what took its place, what refers to it.
+    pub reasons: Vec<String>,
+    /// What comes free with it in all: its writable layer, the image that only it uses, the volumes that only it holds.
+    /// `null`, as the two parts below, where the engine could not be asked.
+    pub frees_bytes: Option<u64>,
+    /// Of that, what its removal frees at once: nothing where it waits in the bin.
+    pub frees_bytes_now: Option<u64>,
+    /// Of that, what is free when its time in the bin is over. Volumes are in neither part.
+    pub frees_bytes_later: Option<u64>,
+    /// The volumes that only it holds. They go only when they are removed by their names.
+    pub volumes: Vec<HeldVolume>,
+    pub networks: Vec<String>,
+    pub id: String,
+    pub container_id: Option<String>,
+    pub name: String,
+    pub state: State,
+    /// Since when it has stood still: it last ran, was created, or was found missing.
+    #[specta(type = String)]
+    pub since: Timestamp,
+    pub exit_code: Option<i64>,
+    /// Of its end; `null` where the history does not tell one.
+    pub cause: Option<Cause>,
+    /// The name of the container that took its place.
+    pub superseded_by: Option<String>,
+    /// The route that still leads to it.
+    pub proxy_route_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct HeldVolume {
+    pub name: String,
+    /// `null` where its driver does not tell.
+    pub bytes: Option<u64>,
+}
+
+/// Whether one container is stale, and why, or why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct StaleAnswer {
+    /// As of [`StaleContainer`].
+    pub container: String,
+    pub workload_name: Option<String>,
+    pub role: Option<String>,
+    pub stale: bool,
+    /// `stale`, or what speaks for it: `running`, `paused`, `restarting`, `placeholder`, `removing`, `unknown`, `kept`,
+    /// `in_the_bin`, `pinned`, `snoozed`, `young`, `foreign`.
+    pub why: String,
+    /// The same for people.
+    pub text: String,
+    /// Until when that holds, if nothing happens; `null` where no moment is known.
+    #[specta(type = Option<String>)]
+    pub until: Option<Timestamp>,
+    /// Since when it has stood still; `null`, as the days, where that does not count.
+    #[specta(type = Option<String>)]
+    pub since: Option<Timestamp>,
+    pub days_stale: Option<u32>,
+    /// What it is measured by; 0 is no threshold.
+    pub threshold_days: u32,
+    #[specta(type = Option<String>)]
+    pub pinned_at: Option<Timestamp>,
+    #[specta(type = Option<String>)]
+    pub snoozed_until: Option<Timestamp>,
+    pub id: String,
+    pub container_id: Option<String>,
+    pub name: String,
+    pub state: State,
+}
+
+/// How long the containers of a workload may stand still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct StaleThreshold {
+    pub workload_id: String,
+    pub workload_name: String,
+    /// 0 is no threshold.
+    pub days: u32,
+    /// Whether that is the workload's own, and not the setting's.
+    pub own: bool,
+}
+
+/// What one scan found to have become stale.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct StaleDigest {
+    #[specta(type = String)]
+    pub at: Timestamp,
+    pub containers: Vec<StaleNews>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct StaleNews {
+    pub id: String,
+    pub container_id: Option<String>,
+    pub name: String,
+    pub workload_name: Option<String>,
+    pub role: Option<String>,
+    #[specta(type = String)]
+    pub since: Timestamp,
+    pub days_stale: u32,
+}
+
 /// Everything a window needs to draw itself; patches with a higher revision follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct Snapshot {
@@ -383,6 +491,8 @@ pub enum Announcement {
     /// A span turned out to be one that nobody verified.
     Gap(HistoryEntry),
     Status(Box<Status>),
+    /// Containers have become stale that were not announced before.
+    Stale(StaleDigest),
     Setting {
         key: String,
         value: String,

@@ -4,6 +4,8 @@
 //! word is [`State::Unknown`]. One odd container must not hide a thousand others. Only what is not JSON, or has no
 //! id, is refused.
 
+mod usage;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use super::{Action, Dialect, EngineError, Listed};
 use crate::rules::container::{Health, ManagedContainer, Observed, Port, State, canonical_name, engine_time};
 use crate::rules::ids::ContainerId;
 use crate::rules::labels::Labels;
+pub(super) use usage::{holdings, usage};
 
 // ---- a listing ------------------------------------------------------------------------------------------------
 

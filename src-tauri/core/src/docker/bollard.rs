@@ -1,7 +1,7 @@
 //! Docker's and Podman's API behind the door. The only file that knows Bollard.
 //!
 //! Bollard builds the requests and reads version, events and refusals; [`wire`](super::wire) carries them, and carries
-//! listings, inspects and `/info` to [`answers`](super::answers), which read them leniently.
+//! listings, inspects, measures and `/info` to [`answers`](super::answers), which read them leniently.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,7 @@ use super::{
     Action, Dialect, Engine, EngineError, EngineEvent, EngineIdentity, EventStream, Listed, answers, deadline,
 };
 use crate::rules::container::{ManagedContainer, Observed, engine_time};
+use crate::rules::disk::{Holdings, Usage};
 use crate::rules::ids::{ContainerId, EngineId};
 use crate::rules::labels::{self, Labels};
 use crate::rules::time::micros;
@@ -140,6 +141,24 @@ impl Engine for DockerEngine {
         let path = format!("/containers/{}/logs?stdout=true&stderr=true&tail={lines}", escaped(id.as_str()));
         let body = self.wire.get(&path, &tried, deadline::READ).await?;
         Ok(answers::log_lines(&body, lines))
+    }
+
+    /// Engines before API 1.42 and Podman answer with everything, whatever is asked for; from 1.52 on each thing is told
+    /// only in words.
+    async fn usage(&self) -> Result<Usage, EngineError> {
+        let tried = "measure the disk";
+        let path = "/system/df?type=image&type=volume&verbose=1";
+        answers::usage(&self.wire.get(path, tried, deadline::USAGE).await?, tried)
+    }
+
+    async fn holdings(&self, id: &ContainerId) -> Result<Option<Holdings>, EngineError> {
+        let tried = format!("measure {}", id.short());
+        let path = format!("/containers/{}/json?size=true", escaped(id.as_str()));
+        match self.wire.get(&path, &tried, deadline::HOLDINGS).await {
+            Ok(body) => answers::holdings(&body, id, &tried).map(Some),
+            Err(EngineError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {

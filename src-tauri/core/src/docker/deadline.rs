@@ -12,6 +12,13 @@ pub const READ: Duration = Duration::from_secs(10);
 /// For a whole listing: 0.1 s for 1,000 containers at rest, and an engine that boots holds it back for seconds.
 pub const LIST: Duration = Duration::from_secs(30);
 
+/// For measuring the space that all images and volumes take: the engine walks every file of every volume, and a disk that
+/// turns reads a few thousand files a second.
+pub const USAGE: Duration = Duration::from_secs(120);
+
+/// For measuring the files that one container has written.
+pub const HOLDINGS: Duration = Duration::from_secs(30);
+
 /// For a start: it may wait for a volume driver or a slow disk.
 pub const START: Duration = Duration::from_secs(60);
 

@@ -23,6 +23,7 @@ use futures_util::Stream;
 use jiff::Timestamp;
 
 use crate::rules::container::{Health, ManagedContainer, Observed, State};
+use crate::rules::disk::{Holdings, Usage};
 use crate::rules::ids::{ContainerId, EngineId};
 use crate::rules::labels::Labels;
 
@@ -52,6 +53,12 @@ pub trait Engine: Send + Sync + 'static {
     /// The last lines that the container's program wrote, both of its streams as they came, oldest first; bytes that are
     /// no text are replaced. Refused where the container's log driver keeps nothing to read.
     async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError>;
+
+    /// What the engine's images and volumes take on its disk. It measures them for the answer, which may take long.
+    async fn usage(&self) -> Result<Usage, EngineError>;
+
+    /// What one container holds, its writable layer measured. `Ok(None)` is the engine's 404 and certain.
+    async fn holdings(&self, id: &ContainerId) -> Result<Option<Holdings>, EngineError>;
 
     /// Subscribes to the container events that can change a row, from `since` on. The stream ends with an error or
     /// without one when the connection ends; both mean the same.

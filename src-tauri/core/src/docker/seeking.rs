@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::discover::{self, Environment};
 use super::{Engine, EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
 use crate::rules::container::{ManagedContainer, Observed};
+use crate::rules::disk::{Holdings, Usage};
 use crate::rules::ids::ContainerId;
 
 /// The engine that the environment means, as it is found at each [`Engine::identify`].
@@ -77,6 +78,14 @@ impl Engine for Seeking {
 
     async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
         self.found("read the log")?.logs(id, lines).await
+    }
+
+    async fn usage(&self) -> Result<Usage, EngineError> {
+        self.found("measure the disk")?.usage().await
+    }
+
+    async fn holdings(&self, id: &ContainerId) -> Result<Option<Holdings>, EngineError> {
+        self.found("measure a container")?.holdings(id).await
     }
 
     async fn events(&self, since: Timestamp) -> Result<EventStream, EngineError> {

@@ -55,7 +55,9 @@ pub fn listen(engine: SharedEngine, store: Store, bus: &Bus, clock: SharedClock)
             tokio::select! {
                 heard = heard.next() => match heard {
                     Heard::Event(Event::IndexChanged(change)) => change.upserts.iter().for_each(|row| asking.hear(row)),
-                    Heard::Event(Event::GapRecorded(_) | Event::StatusChanged | Event::SettingChanged { .. }) => {}
+                    Heard::Event(
+                        Event::GapRecorded(_) | Event::NewlyStale(_) | Event::StatusChanged | Event::SettingChanged { .. },
+                    ) => {}
                     Heard::Lagged(_) => asking.look_around().await,
                     Heard::Closed => return,
                 },

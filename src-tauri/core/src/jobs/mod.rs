@@ -5,6 +5,8 @@
 
 pub mod last_words;
 
+pub mod stale_scan;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

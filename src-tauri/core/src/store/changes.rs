@@ -1,7 +1,7 @@
 //! The table `container_changes`: the history. Appended to; only a cause may turn out to have been another one.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row as SqlRow, named_params, params};
+use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, named_params, params};
 
 use super::Recast;
 use super::error::Sql;
@@ -128,6 +128,18 @@ pub(super) fn of_row(db: &Connection, engine: &EngineId, row: &RowId) -> Sql<Vec
     db.prepare_cached(select!("WHERE c.row_id = ?1 AND c.engine_id IN (?2, '') ORDER BY c.seq"))?
         .query_map(params![row.as_str(), engine.as_str()], read)?
         .collect()
+}
+
+/// The latest line that tells how a row's container came to its end.
+pub(super) fn last_end(db: &Connection, row: &RowId, container: Option<&ContainerId>) -> Sql<Option<Change>> {
+    db.prepare_cached(select!(
+        "WHERE c.row_id = ?1 AND c.container_id = ?2 AND c.field = 'state'
+         AND c.to_value IN ('stopped', 'failed', 'missing') ORDER BY c.seq DESC LIMIT 1"
+    ))?
+    .query_row(params![row.as_str(), container.map_or("", ContainerId::as_str)], |row| {
+        read(row).map(|line| line.recorded.change)
+    })
+    .optional()
 }
 
 /// What was recorded of one container, in whichever row, oldest first.

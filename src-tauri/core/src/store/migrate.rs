@@ -41,7 +41,8 @@ macro_rules! migrations {
 }
 
 /// In the order in which they are applied. A test holds the list against the folder.
-pub const MIGRATIONS: &[Migration] = migrations![1 "0001_schema", 2 "0002_carry_over", 3 "0003_course"];
+pub const MIGRATIONS: &[Migration] =
+    migrations![1 "0001_schema", 2 "0002_carry_over", 3 "0003_course", 4 "0004_stale"];
 
 /// The version this program knows.
 pub const LATEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

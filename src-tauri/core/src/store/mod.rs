@@ -36,6 +36,7 @@ mod schema;
 mod settings;
 #[cfg(feature = "simulation")]
 mod simulated;
+mod stale;
 mod words;
 mod workloads;
 
@@ -47,7 +48,7 @@ use jiff::Timestamp;
 
 use crate::events::Bus;
 use crate::rules::cause::Cause;
-use crate::rules::diff::Field;
+use crate::rules::diff::{Change, Field};
 use crate::rules::dispatch::{Claims, Recorded, Workload};
 use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
@@ -65,6 +66,7 @@ pub use opening::{OpenNote, OpenReport};
 pub use past::{ContainerHistory, ContainerThen, IndexThen};
 pub use recorded::RecordedBy;
 pub use settings::{Allowed, KNOWN, Known, Setting, Settings};
+pub use stale::{StaleKey, StaleMemory, Wish};
 pub use workloads::{NewShape, NewWorkload};
 #[cfg(feature = "simulation")]
 pub use {executor::Access, simulated::Gate};
@@ -364,6 +366,22 @@ impl Store {
         self.executor()
             .read("reading the history", move |db| past::history(db, engine.as_ref(), &query))
             .await
+    }
+
+    /// How each of these containers last came to an end, where the history tells one.
+    pub async fn last_ends(
+        &self,
+        of: Vec<(RowId, Option<ContainerId>)>,
+    ) -> Result<BTreeMap<RowId, Change>, StoreError> {
+        const READ: &str = "reading the history";
+        let read = move |db: &rusqlite::Connection| {
+            let mut ends = BTreeMap::new();
+            for (row, container) in of {
+                ends.extend(changes::last_end(db, &row, container.as_ref())?.map(|end| (row, end)));
+            }
+            Ok(ends)
+        };
+        self.executor().read(READ, move |db| read(db).during(READ)).await
     }
 
     /// The index as it stood at a moment.

@@ -40,7 +40,7 @@ pub const KNOWN: &[Known] = &[
     Known {
         key: STALE_THRESHOLD_DAYS,
         default: "7",
-        explanation: "Days after which a stopped container counts as stale; 0 for none",
+        explanation: "Days after which a container that does not run counts as stale; 0 for no threshold: at once",
         allowed: Allowed::Number { least: 0, most: 3650 },
     },
     Known {
@@ -76,7 +76,7 @@ pub struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     pub pass_interval: Duration,
-    /// `None`: nothing becomes stale.
+    /// `None`: no threshold. Whatever does not run is stale.
     pub stale_threshold_days: Option<u32>,
     pub close_to_tray: bool,
     pub backup_keep: u32,

@@ -22,6 +22,12 @@ export const commands = {
 	verify: () => __TAURI_INVOKE<Verification>("verify"),
 	setSetting: (ask: SetSetting) => __TAURI_INVOKE<Setting>("set_setting", { ask }),
 	settings: (ask: GetSettings) => __TAURI_INVOKE<Setting[]>("settings", { ask }),
+	pin: (ask: Pin) => __TAURI_INVOKE<StaleAnswer[]>("pin", { ask }),
+	snooze: (ask: Snooze) => __TAURI_INVOKE<StaleAnswer[]>("snooze", { ask }),
+	stale: (ask: FindStaleContainers) => __TAURI_INVOKE<StaleContainer[]>("stale", { ask }),
+	staleThreshold: (ask: SetStaleThreshold) => __TAURI_INVOKE<StaleThreshold>("stale_threshold", { ask }),
+	staleWhy: (ask: ExplainStale) => __TAURI_INVOKE<StaleAnswer>("stale_why", { ask }),
+	unpin: (ask: Unpin) => __TAURI_INVOKE<StaleAnswer[]>("unpin", { ask }),
 	/**  Frees the window and goes on without one. */
 	keepRunning: () => __TAURI_INVOKE<null>("keep_running"),
 	/**  Stops the core in order, then the program. */
@@ -63,7 +69,11 @@ export type Announcement = {
 	type: "gap",
 } & HistoryEntry | {
 	type: "status",
-} & Status | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
+} & Status | 
+/**  Containers have become stale that were not announced before. */
+{
+	type: "stale",
+} & StaleDigest | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
 /**  Some were missed: ask for a snapshot. */
 ({ type: "lagged"; missed: number }) & { key?: never; reason?: never; value?: never } | 
 /**  The daemon is stopping, or the connection to it ended. */
@@ -247,6 +257,22 @@ export type Exhibit = {
 	text: string,
 };
 
+/**  Why a container is stale, or why not. */
+export type ExplainStale = {
+	/**  Name, id, or the beginning of an id. */
+	container?: string,
+	/**  As of [`FindStaleContainers`]. */
+	days?: number | null,
+};
+
+/**  The containers that nobody needs any more, newest first. */
+export type FindStaleContainers = {
+	/**  Days in place of the setting's and the workloads' own; 0 is no threshold: whatever does not run. */
+	days?: number | null,
+	/**  Foreign ones too. */
+	foreign?: boolean,
+};
+
 /**  One part of the doctor's report. */
 export type Finding = {
 	part: string,
@@ -272,6 +298,12 @@ export type GetSettings = {
 
 /**  The container's own health check, a column of its own. */
 export type Health = "none" | "starting" | "healthy" | "unhealthy";
+
+export type HeldVolume = {
+	name: string,
+	/**  `null` where its driver does not tell. */
+	bytes: number | null,
+};
 
 /**  A container's changes, oldest first. Also of one that is gone. */
 export type History = {
@@ -384,6 +416,11 @@ export type Patch = {
 	history: LogEntry[],
 };
 
+/**  These never become stale. */
+export type Pin = {
+	containers?: string[],
+};
+
 /**  A published or exposed port of a container. */
 export type Port = {
 	/**  The port inside the container. */
@@ -422,6 +459,14 @@ export type SetSetting = {
 	value?: string,
 };
 
+/**  A workload's own threshold, in the setting's place. */
+export type SetStaleThreshold = {
+	/**  Its name or id. */
+	workload?: string,
+	/**  Days, 0 for no threshold; `null` gives it back to the setting. */
+	days?: number | null,
+};
+
 /**  One setting, its value and what it is for. */
 export type Setting = {
 	key: string,
@@ -435,6 +480,105 @@ export type Snapshot = {
 	revision: number,
 	containers: Container[],
 	status: Status,
+};
+
+/**  These do not count as stale before that moment; then they are announced anew. */
+export type Snooze = {
+	containers?: string[],
+	until?: string | null,
+};
+
+/**  Whether one container is stale, and why, or why not. */
+export type StaleAnswer = {
+	/**  As of [`StaleContainer`]. */
+	container: string,
+	workload_name: string | null,
+	role: string | null,
+	stale: boolean,
+	/**
+	 *  `stale`, or what speaks for it: `running`, `paused`, `restarting`, `placeholder`, `removing`, `unknown`, `kept`,
+	 *  `in_the_bin`, `pinned`, `snoozed`, `young`, `foreign`.
+	 */
+	why: string,
+	/**  The same for people. */
+	text: string,
+	/**  Until when that holds, if nothing happens; `null` where no moment is known. */
+	until: string | null,
+	/**  Since when it has stood still; `null`, as the days, where that does not count. */
+	since: string | null,
+	days_stale: number | null,
+	/**  What it is measured by; 0 is no threshold. */
+	threshold_days: number,
+	pinned_at: string | null,
+	snoozed_until: string | null,
+	id: string,
+	container_id: string | null,
+	name: string,
+	state: State,
+};
+
+/**  A container that nobody needs any more. The first six are the contract's. */
+export type StaleContainer = {
+	/**  What `history` and `rm` take for it: its name, or its id where another container has that name too. */
+	container: string,
+	/**  `null`, as its role, for a foreign one. */
+	workload_name: string | null,
+	role: string | null,
+	/**  Whole days since it stood still, rounded down. */
+	days_stale: number,
+	/**  A sentence for each: since when and by whom, what took its place, what refers to it. */
+	reasons: string[],
+	/**
+	 *  What comes free with it in all: its writable layer, the image that only it uses, the volumes that only it holds.
+	 *  `null`, as the two parts below, where the engine could not be asked.
+	 */
+	frees_bytes: number | null,
+	/**  Of that, what its removal frees at once: nothing where it waits in the bin. */
+	frees_bytes_now: number | null,
+	/**  Of that, what is free when its time in the bin is over. Volumes are in neither part. */
+	frees_bytes_later: number | null,
+	/**  The volumes that only it holds. They go only when they are removed by their names. */
+	volumes: HeldVolume[],
+	networks: string[],
+	id: string,
+	container_id: string | null,
+	name: string,
+	state: State,
+	/**  Since when it has stood still: it last ran, was created, or was found missing. */
+	since: string,
+	exit_code: number | null,
+	/**  Of its end; `null` where the history does not tell one. */
+	cause: Cause | null,
+	/**  The name of the container that took its place. */
+	superseded_by: string | null,
+	/**  The route that still leads to it. */
+	proxy_route_id: string | null,
+};
+
+/**  What one scan found to have become stale. */
+export type StaleDigest = {
+	at: string,
+	containers: StaleNews[],
+};
+
+export type StaleNews = {
+	id: string,
+	container_id: string | null,
+	name: string,
+	workload_name: string | null,
+	role: string | null,
+	since: string,
+	days_stale: number,
+};
+
+/**  How long the containers of a workload may stand still. */
+export type StaleThreshold = {
+	workload_id: string,
+	workload_name: string,
+	/**  0 is no threshold. */
+	days: number,
+	/**  Whether that is the workload's own, and not the setting's. */
+	own: boolean,
 };
 
 /**  What the window stands on, as it is drawn. */
@@ -499,6 +643,10 @@ export type Tally = {
 	worst: Level,
 	bad: number,
 	warn: number,
+};
+
+export type Unpin = {
+	containers?: string[],
 };
 
 /**  The judgement on a container. */

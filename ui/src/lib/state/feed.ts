@@ -122,6 +122,7 @@ export class Feed {
         void this.refresh();
         break;
       case 'gap':
+      case 'stale':
       case 'setting':
       case 'gone':
         break;

@@ -15,6 +15,8 @@ pub enum Call {
     ListManaged,
     Inspect,
     Logs,
+    Usage,
+    Holdings,
     Events,
     Start,
     Stop,
@@ -22,13 +24,15 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Identify,
         Self::Ping,
         Self::List,
         Self::ListManaged,
         Self::Inspect,
         Self::Logs,
+        Self::Usage,
+        Self::Holdings,
         Self::Events,
         Self::Start,
         Self::Stop,

@@ -133,7 +133,13 @@ impl Cast {
         engine.set_health(&blog, Health::Unhealthy)?;
         let paused = engine.run(Spec::named("report-nightly").image("localhost:5000/report:v1"))?;
         engine.pause(&paused)?;
-        let stopped = engine.run(Spec::named("blog-old").image("localhost:5000/blog:v2"))?;
+        let old = Spec::named("blog-old").image_of(
+            "localhost:5000/blog:v2",
+            "sha256:2222",
+            180_000_000,
+            60_000_000,
+        );
+        let stopped = engine.run(old.writes(4_200_000).volume("blog-uploads", 730_000_000))?;
         engine.stop_container(&stopped)?;
         let failed = engine.run(Spec::named("import-2025").image("localhost:5000/import:v1"))?;
         engine.die(&failed, 3)?;

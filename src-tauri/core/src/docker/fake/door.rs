@@ -12,6 +12,7 @@ use super::world::{Reach, Told};
 use super::{Call, FakeEngine, Mishap, OnTerm};
 use crate::docker::{Engine, EngineError, EngineIdentity, EventStream, Listed, deadline};
 use crate::rules::container::{ManagedContainer, Observed};
+use crate::rules::disk::{Holdings, Usage};
 use crate::rules::ids::ContainerId;
 use crate::rules::labels;
 
@@ -241,6 +242,26 @@ impl Engine for FakeEngine {
             let mishap = self.reach(Call::Logs, &tried).await?;
             let said = self.world().last_lines(id, lines);
             self.answer(&tried, mishap, said).await?
+        })
+        .await
+    }
+
+    async fn usage(&self) -> Result<Usage, EngineError> {
+        let tried = "measure the disk";
+        self.within(tried, deadline::USAGE, async {
+            let mishap = self.reach(Call::Usage, tried).await?;
+            let usage = self.world().usage();
+            self.answer(tried, mishap, usage).await
+        })
+        .await
+    }
+
+    async fn holdings(&self, id: &ContainerId) -> Result<Option<Holdings>, EngineError> {
+        let tried = format!("measure {}", id.short());
+        self.within(&tried, deadline::HOLDINGS, async {
+            let mishap = self.reach(Call::Holdings, &tried).await?;
+            let holds = self.world().holdings(id);
+            self.answer(&tried, mishap, holds).await
         })
         .await
     }

@@ -22,6 +22,13 @@ pub struct Spec {
     /// Whether the image has a HEALTHCHECK: health is `starting` after every start.
     pub health_check: bool,
     pub on_term: OnTerm,
+    /// What its image takes, and how much of that other images have too.
+    pub image_bytes: u64,
+    pub image_shared_bytes: u64,
+    /// What it has written outside of its volumes.
+    pub writable_bytes: u64,
+    /// The volumes it mounts, each with what lies in it. A volume of a name is one, whoever mounts it.
+    pub volumes: Vec<(String, u64)>,
     /// The engine's sentence, if starting it fails. The container then stays `created`.
     pub start_error: Option<String>,
 }
@@ -101,12 +108,38 @@ impl Spec {
             health_check: false,
             on_term: OnTerm::Exit(143),
             start_error: None,
+            image_bytes: 2_000_000,
+            image_shared_bytes: 0,
+            writable_bytes: 0,
+            volumes: Vec::new(),
         }
     }
 
     #[must_use]
     pub fn image(mut self, reference: &str) -> Self {
         reference.clone_into(&mut self.image);
+        self
+    }
+
+    /// An image of its own: its id, its size, and how much of that other images have too.
+    #[must_use]
+    pub fn image_of(mut self, reference: &str, id: &str, bytes: u64, shared_bytes: u64) -> Self {
+        reference.clone_into(&mut self.image);
+        id.clone_into(&mut self.image_id);
+        self.image_bytes = bytes;
+        self.image_shared_bytes = shared_bytes;
+        self
+    }
+
+    #[must_use]
+    pub fn writes(mut self, bytes: u64) -> Self {
+        self.writable_bytes = bytes;
+        self
+    }
+
+    #[must_use]
+    pub fn volume(mut self, name: &str, bytes: u64) -> Self {
+        self.volumes.push((name.to_owned(), bytes));
         self
     }
 

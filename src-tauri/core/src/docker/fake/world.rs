@@ -5,6 +5,7 @@
 //! a story runs the same way every time.
 
 mod acts;
+pub(super) mod disk;
 mod engine;
 mod stream;
 

@@ -110,6 +110,11 @@ impl Form {
         self.minor < 52
     }
 
+    /// What takes the disk is told in summaries, one of a kind.
+    pub(super) fn usage_is_summed_up(self) -> bool {
+        self.minor >= 52
+    }
+
     pub(super) fn listings_say_the_health(self) -> bool {
         self.minor >= 52
     }

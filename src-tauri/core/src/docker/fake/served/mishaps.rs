@@ -12,6 +12,10 @@ pub enum Question {
     List,
     Inspect,
     Logs,
+    /// What takes the disk.
+    Usage,
+    /// An inspect with sizes.
+    Holdings,
     Events,
     Start,
     Stop,

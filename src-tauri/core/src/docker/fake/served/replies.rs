@@ -137,6 +137,21 @@ async fn reply(engine: &FakeEngine, form: Form, asked: Asked, body: Incoming) ->
             };
             carried(engine, form, mishap, said).await
         }
+        Asked::Measure(name) => {
+            let mishap = engine.reach(Call::Holdings, tried).await;
+            let seen = || {
+                let id = engine.find(&name)?;
+                let world = engine.world();
+                let container = world.containers.get(&id).ok_or_else(|| gone(&name))?;
+                Ok(Reply::json(200, &shapes::measured(container, form)))
+            };
+            carried(engine, form, mishap, seen).await
+        }
+        Asked::Usage => {
+            let mishap = engine.reach(Call::Usage, tried).await;
+            carried(engine, form, mishap, || Ok(Reply::json(200, &shapes::usage(&engine.world(), form))))
+                .await
+        }
         Asked::Events { since, until, filters } => {
             let mishap = engine.reach(Call::Events, tried).await;
             let lines = || {

@@ -24,6 +24,9 @@ pub(super) enum Asked {
     Inspect(String),
     /// The last so many lines; all of them where no number is named.
     Logs(String, u32),
+    /// An inspect with sizes.
+    Measure(String),
+    Usage,
     Events {
         since: Option<String>,
         until: Option<String>,
@@ -62,6 +65,8 @@ impl Asked {
             Self::List { .. } => Question::List,
             Self::Inspect(_) => Question::Inspect,
             Self::Logs(..) => Question::Logs,
+            Self::Measure(_) => Question::Holdings,
+            Self::Usage => Question::Usage,
             Self::Events { .. } => Question::Events,
             Self::Create { .. } | Self::Wait(..) => Question::Other,
             Self::Act(_, act) => match act {
@@ -99,6 +104,7 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
         (&Method::GET | &Method::HEAD, ["_ping"]) => Asked::Ping,
         (&Method::GET, ["version"]) => Asked::Version,
         (&Method::GET, ["info"]) => Asked::Info,
+        (&Method::GET, ["system", "df"]) => Asked::Usage,
         (&Method::GET, ["events"]) => Asked::Events {
             since: query.text("since").map(str::to_owned),
             until: query.text("until").map(str::to_owned),
@@ -108,6 +114,9 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
             let filters = filters()?;
             filters.knows_only(&["label", "id", "name", "status"], form)?;
             Asked::List { all: query.flag("all"), filters }
+        }
+        (&Method::GET, ["containers", name, "json"]) if query.flag("size") => {
+            Asked::Measure((*name).to_owned())
         }
         (&Method::GET, ["containers", name, "json"]) => Asked::Inspect((*name).to_owned()),
         (&Method::GET, ["containers", name, "logs"]) => {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::idiom::Form;
 use crate::docker::fake::spec::Spec;
+use crate::docker::fake::world::disk::NETWORK;
 use crate::docker::fake::world::{Container, Told, World};
 use crate::docker::{Action, Listed};
 use crate::rules::container::{Health, Observed, Port, State};
@@ -166,9 +167,9 @@ pub(super) fn inspected(container: &Container, form: Form) -> Value {
             "RestartPolicy": { "Name": seen.restart_policy, "MaximumRetryCount": 0 },
             "AutoRemove": seen.auto_remove,
         },
-        "Mounts": [],
+        "Mounts": spec.volumes.iter().map(|(name, _)| mount(name)).collect::<Vec<_>>(),
         "Config": config,
-        "NetworkSettings": { "Ports": Value::Object(bound(&seen.ports)), "Networks": {} },
+        "NetworkSettings": { "Ports": Value::Object(bound(&seen.ports)), "Networks": { NETWORK: {} } },
     })
 }
 
@@ -177,6 +178,68 @@ fn probe(output: &str, seen: &Observed) -> Value {
     let at = seen.started_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string());
     let failed = i64::from(seen.health == Health::Unhealthy);
     json!({ "Start": at, "End": at, "ExitCode": failed, "Output": output })
+}
+
+fn mount(volume: &str) -> Value {
+    json!({
+        "Type": "volume", "Name": volume, "Source": mountpoint(volume), "Destination": "/data", "Driver": "local",
+        "RW": true,
+    })
+}
+
+fn mountpoint(volume: &str) -> String {
+    format!("/var/lib/docker/volumes/{volume}/_data")
+}
+
+// ---- the disk -------------------------------------------------------------------------------------------------
+
+/// An inspect with sizes.
+pub(super) fn measured(container: &Container, form: Form) -> Value {
+    let spec = &container.spec;
+    let mut seen = inspected(container, form);
+    seen["SizeRw"] = json!(spec.writable_bytes);
+    seen["SizeRootFs"] = json!(spec.image_bytes.saturating_add(spec.writable_bytes));
+    seen
+}
+
+pub(super) fn usage(world: &World, form: Form) -> Value {
+    let usage = world.usage();
+    let images: Vec<Value> = usage
+        .images
+        .iter()
+        .map(|image| {
+            let made = world.containers.values().find(|container| container.spec.image_id == image.image_id);
+            json!({
+                "Id": image.image_id,
+                "RepoTags": made.map(|container| vec![container.spec.image.clone()]).unwrap_or_default(),
+                "Created": 1_767_225_600,
+                "Size": image.bytes,
+                "SharedSize": image.shared_bytes,
+                "Containers": image.users.unwrap_or(0),
+            })
+        })
+        .collect();
+    let volumes: Vec<Value> = usage
+        .volumes
+        .iter()
+        .map(|volume| {
+            json!({
+                "Name": volume.name,
+                "Driver": "local",
+                "Mountpoint": mountpoint(&volume.name),
+                "Scope": "local",
+                "UsageData": { "Size": volume.bytes, "RefCount": volume.users },
+            })
+        })
+        .collect();
+    if form.usage_is_summed_up() {
+        return json!({
+            "ImageUsage": { "TotalCount": images.len(), "Items": images },
+            "VolumeUsage": { "TotalCount": volumes.len(), "Items": volumes },
+        });
+    }
+    let layers: u64 = usage.images.iter().map(|image| image.bytes).sum();
+    json!({ "LayersSize": layers, "Images": images, "Volumes": volumes })
 }
 
 /// 127 is the shell's word for a program that is not there.
