@@ -22,6 +22,8 @@ const QUIET: Duration = Duration::from_secs(5);
 pub async fn follow(output: &Output, lines: u32) -> Result<Outcome, Failure> {
     let mut reached = Reached::on_the_engine(Nature::Reads).await?;
     let mut announcements = reached.face.subscribe().await?;
+    let status = reached.call(GetStatus {}).await?;
+    render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));
     let mut told = Told::default();
     let latest = reached.call(Events { limit: Some(LATEST.max(lines)) }).await?;
     let old = latest.len().saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));

@@ -127,8 +127,7 @@ impl Reached {
 /// No daemon listens: it is another command that acts in place, or a daemon on its way up or down.
 fn busy(locked: &ApiError) -> ApiError {
     let waited = LOCK_WAIT.as_secs();
-    let message =
-        format!("{} (waited {waited} s; try again when it is done)", locked.message.trim_end_matches('.'));
+    let message = format!("{} (waited for {waited} s)", locked.message.trim_end_matches('.'));
     ApiError::new(ErrorCode::Locked, message)
 }
 

@@ -220,7 +220,7 @@ fn verdicts(tally: &Tally) -> String {
 
 fn engine(engine: &EngineStatus, view: &View) -> String {
     let endpoint = plain(&engine.endpoint);
-    if engine.state == EngineState::Connected {
+    if engine.state == EngineState::Connected && engine.reason.is_none() {
         let version = engine.version.as_deref().map_or("of unknown version".to_owned(), plain);
         let api = engine.api_version.as_deref().map_or(String::new(), |api| format!(", API {}", plain(api)));
         let latency = engine.latency_ms.map_or(String::new(), |ms| format!(", {}", milliseconds(ms)));
@@ -255,7 +255,7 @@ fn listener(address: Option<&str>, enabled: bool, state: &str) -> String {
 /// What standard error says where an answer comes from an index that the engine does not confirm at the moment, or that
 /// stands still because it cannot be written.
 pub fn age(status: &Status, now: Timestamp) -> Option<String> {
-    if status.engine.state == EngineState::Connected {
+    if status.engine.state == EngineState::Connected && status.engine.reason.is_none() {
         let trouble = status.database.note.as_deref().filter(|_| !status.database.ok)?;
         return Some(format!(
             "{}. This is the index as it was last written.",

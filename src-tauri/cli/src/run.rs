@@ -194,7 +194,12 @@ async fn events(args: args::Events) -> Result<Outcome, Failure> {
     if args.follow {
         return follow(&output, args.lines.unwrap_or(FOLLOWED)).await;
     }
-    let entries = asked_with_age(command::Events { limit: Some(args.lines.unwrap_or(LATEST)) }).await?;
+    let lines = args.lines.unwrap_or(LATEST);
+    let mut entries = asked_with_age(command::Events { limit: Some(lines) }).await?;
+    // In the order in which things happened: what a pass found out was written later. Gaps count as lines.
+    entries.sort_by_key(|line| line.entry.at);
+    let surplus = entries.len().saturating_sub(usize::try_from(lines).unwrap_or(usize::MAX));
+    entries.drain(..surplus);
     print(&output, &entries, |view| render::events(&entries, view))?;
     Ok(Outcome::Done)
 }

@@ -240,7 +240,7 @@ async fn health_comes_by_event_and_only_counts_while_running(stage: &Stage) {
     let seen = stage.seen(&id).await;
     assert_eq!(
         (seen.health, seen.probe.as_deref()),
-        (Health::Unhealthy, Some(ILL)),
+        (Health::Unhealthy, Some(stage.by_nature(ILL, ILL.trim_end()))),
         "with what the check printed"
     );
     stage.force_remove(&id);

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
 
 use super::commands::{Restart, Start, Stop};
 use super::shapes::{Acted, ApiError, ErrorCode};
 use super::{Answers, Control};
+use crate::docker::EngineError;
 use crate::reconcile::{Link, Pulse, UnderWay};
 use crate::rules::cause::OwnAct;
 use crate::rules::container::State;
@@ -17,10 +19,29 @@ use crate::rules::row::Row;
 const FIRST_PASS: Duration = Duration::from_secs(5);
 /// How long the index may take to tell what came of an act, an engine or a disk in trouble included.
 const OUTCOME: Duration = Duration::from_secs(10);
-/// Until when an effect that comes after the answer is still put down to the act: an engine that was away is back.
+/// How long an engine that left an act unanswered is waited for.
+const ENGINE_GOES_ON: Duration = Duration::from_secs(600);
+/// How long after that an effect is still put down to the act: an engine that goes on begins with the grace.
 const LATE_OUTCOME: Duration = Duration::from_secs(60);
+const OUTCOME_GLANCE: Duration = Duration::from_millis(500);
 /// Acts at once: a stop may take its whole grace.
 const ACTS_AT_ONCE: usize = 8;
+
+/// What came of one act.
+struct Carried {
+    acted: Acted,
+    /// Set where the engine was out of reach.
+    away: Option<EngineError>,
+}
+
+/// Whether a state is what an act aims at. A restart cannot be told from its state.
+fn has_come(act: OwnAct, state: State) -> bool {
+    match act {
+        OwnAct::Start => state.is_alive(),
+        OwnAct::Stop => !state.is_alive(),
+        OwnAct::Restart => false,
+    }
+}
 
 impl Answers<Start> for Control {
     async fn answer(&self, asked: Start) -> Result<Vec<Acted>, ApiError> {
@@ -60,35 +81,45 @@ impl Control {
             }
         }
         let acts = targets.into_iter().map(|(id, name)| self.carry_through(act, id, name));
-        Ok(stream::iter(acts).buffered(ACTS_AT_ONCE).collect().await)
+        let carried: Vec<Carried> = stream::iter(acts).buffered(ACTS_AT_ONCE).collect().await;
+        // An engine that was out of reach for all of them is the command's trouble, not the containers'.
+        if carried.iter().all(|carried| carried.away.is_some())
+            && let Some(error) = carried.iter().find_map(|carried| carried.away.clone())
+        {
+            return Err(error.into());
+        }
+        Ok(carried.into_iter().map(|carried| carried.acted).collect())
     }
 
     /// An act that has begun is the engine's to finish, also when nobody waits for its answer any more: until then its
     /// effects are ours.
-    async fn carry_through(&self, act: OwnAct, id: ContainerId, name: String) -> Acted {
+    async fn carry_through(&self, act: OwnAct, id: ContainerId, name: String) -> Carried {
         let (control, target, called) = (self.clone(), id.clone(), name.clone());
         let acting = tokio::spawn(async move { control.act_on(act, target, called).await });
-        acting.await.unwrap_or_else(|died| Acted {
-            container_id: id.to_string(),
-            name,
-            state: State::Unknown,
-            error: Some(format!("a fault of the program: {died}; see its log")),
+        acting.await.unwrap_or_else(|died| Carried {
+            acted: Acted {
+                container_id: id.to_string(),
+                name,
+                state: State::Unknown,
+                error: Some(format!("a fault of the program: {died}; see its log")),
+            },
+            away: None,
         })
     }
 
-    async fn act_on(&self, act: OwnAct, id: ContainerId, name: String) -> Acted {
+    async fn act_on(&self, act: OwnAct, id: ContainerId, name: String) -> Carried {
         let under_way = self.parts.index.own_acts().begin(&id, act);
         let outcome = match act {
             OwnAct::Start => self.parts.engine.start(&id).await,
             OwnAct::Stop => self.parts.engine.stop(&id, None).await,
             OwnAct::Restart => self.parts.engine.restart(&id, None).await,
         };
-        let away = matches!(&outcome, Err(error) if error.is_away());
-        let seen = !away && tokio::time::timeout(OUTCOME, self.parts.index.look(&id)).await.is_ok();
-        if seen {
+        let away = outcome.as_ref().err().filter(|error| error.is_away()).cloned();
+        let seen = away.is_none() && tokio::time::timeout(OUTCOME, self.parts.index.look(&id)).await.is_ok();
+        if seen || away.as_ref().is_some_and(EngineError::never_reached_it) {
             drop(under_way);
         } else {
-            self.expect_late_effects(&id, under_way);
+            self.expect_late_effects(act, &id, under_way);
         }
         let state = self.state_of(&id).await;
         let error = match outcome {
@@ -98,14 +129,20 @@ impl Control {
             }
             Ok(()) => None,
         };
-        Acted { container_id: id.to_string(), name, state, error }
+        Carried { acted: Acted { container_id: id.to_string(), name, state, error }, away }
     }
 
-    /// What the index finds of it later was our act all the same.
-    fn expect_late_effects(&self, id: &ContainerId, under_way: UnderWay) {
-        let (index, id) = (self.parts.index.clone(), id.clone());
+    /// What the index finds of it later was our act all the same: a lost answer does not mean a lost effect, and one that
+    /// an engine takes up when it goes on comes a grace later.
+    fn expect_late_effects(&self, act: OwnAct, id: &ContainerId, under_way: UnderWay) {
+        let (control, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(LATE_OUTCOME, index.look(&id)).await;
+            if tokio::time::timeout(ENGINE_GOES_ON, control.parts.index.look(&id)).await.is_ok() {
+                let until = Instant::now() + LATE_OUTCOME;
+                while !has_come(act, control.state_of(&id).await) && Instant::now() < until {
+                    tokio::time::sleep(OUTCOME_GLANCE).await;
+                }
+            }
             drop(under_way);
         });
     }

@@ -53,6 +53,9 @@ fn silent(daemon: &SilentDaemon) -> Finding {
 fn engine(status: &Status) -> Finding {
     let engine = &status.engine;
     let text = match engine.state {
+        EngineState::Connected if engine.reason.is_some() => {
+            format!("it answers, and not as an engine does: {}", engine.reason.as_deref().unwrap_or_default())
+        }
         EngineState::Connected => format!(
             "{} answers at {} in {:.1} ms (API {})",
             engine.version.as_deref().unwrap_or("an engine"),
@@ -64,7 +67,8 @@ fn engine(status: &Status) -> Finding {
             engine.reason.clone().unwrap_or_else(|| format!("{} has not answered yet", engine.endpoint))
         }
     };
-    let state = if engine.state == EngineState::Connected { PartState::Ok } else { PartState::Fail };
+    let well = engine.state == EngineState::Connected && engine.reason.is_none();
+    let state = if well { PartState::Ok } else { PartState::Fail };
     finding("engine", state, text, engine.cure.as_deref())
 }
 

@@ -72,6 +72,7 @@ impl Control {
 
     fn engine_status(&self, pulse: &Pulse) -> EngineStatus {
         let (state, why) = engine_state(pulse);
+        let why = why.or(pulse.unlisted.as_ref());
         let endpoint = self.parts.engine.endpoint();
         EngineStatus {
             state,

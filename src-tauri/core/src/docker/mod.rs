@@ -169,6 +169,19 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether what was asked cannot have had an effect: nobody was there to be asked.
+    #[must_use]
+    pub fn never_reached_it(&self) -> bool {
+        match self {
+            Self::Absent { .. } | Self::Denied { .. } | Self::Endpoint(_) => true,
+            Self::Hung { .. }
+            | Self::Broken { .. }
+            | Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::Garbled { .. } => false,
+        }
+    }
+
     /// Whether the engine itself is out of reach, as against a call that it turned down.
     #[must_use]
     pub fn is_away(&self) -> bool {

@@ -48,6 +48,8 @@ pub struct Pulse {
     pub containers: u64,
     /// Containers whose inspect keeps failing; their rows stand as last known.
     pub stuck: u64,
+    /// Why the engine's containers cannot be listed, while it answers and they cannot.
+    pub unlisted: Option<EngineError>,
     /// Why the index cannot be written, while it cannot.
     pub store_trouble: Option<Trouble>,
 }
@@ -70,6 +72,7 @@ impl Pulse {
             revision: 0,
             containers: 0,
             stuck: 0,
+            unlisted: None,
             store_trouble: None,
         }
     }

@@ -81,6 +81,8 @@ impl Keeper {
         self.next_pass = self.clock.steady() + SEEK_LONGEST;
         if error.is_away() {
             self.ping();
+        } else {
+            self.pulse.unlisted = Some(error.clone());
         }
     }
 
@@ -101,6 +103,7 @@ impl Keeper {
         let Some(pass) = self.pass.take_if(|pass| pass.is_done()) else { return };
         let (steady, now) = (self.clock.steady(), self.clock.now());
         self.pulse.verified_at = Some(now);
+        self.pulse.unlisted = None;
         self.pulse.last_pass = Some(steady.saturating_sub(pass.began));
         self.pulse.passes += 1;
         self.next_pass = steady + self.rhythm.pass;

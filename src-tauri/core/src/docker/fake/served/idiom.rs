@@ -124,12 +124,13 @@ impl Form {
         if self.idiom == Idiom::Api141 { 500 } else { 400 }
     }
 
-    /// Of a log in frames. Older engines guess it from the first bytes.
+    /// Of a log in frames. Older engines guess it from the first bytes; a newer one names it as old clients know it.
     pub(super) fn log_type(self, is_empty: bool) -> &'static str {
-        match self.minor {
-            42.. => "application/vnd.docker.multiplexed-stream",
-            _ if is_empty => "",
-            _ => "application/octet-stream",
+        match (self.idiom, self.minor) {
+            (_, 42..) => "application/vnd.docker.multiplexed-stream",
+            (Idiom::Api144 | Idiom::Api147 | Idiom::Api152, _) => "application/vnd.docker.raw-stream",
+            (Idiom::Api141 | Idiom::Podman, _) if is_empty => "",
+            (Idiom::Api141 | Idiom::Podman, _) => "application/octet-stream",
         }
     }
 

@@ -472,6 +472,15 @@ impl Reply {
         Self::json(status, &json!({ "message": sentence }))
     }
 
+    /// Of a log that names neither of the program's streams.
+    pub(super) fn no_stream(form: Form, path: &str) -> Self {
+        if form.is_podman() {
+            let sentence = format!("Bad Request: you must choose at least one stream for {path}");
+            return Self::refusal_of_all(form, 400, &sentence);
+        }
+        Self::refusal(form, 400, "Bad parameters: you must choose at least one stream")
+    }
+
     /// Docker 20.10 turns an old client away in plain words.
     pub(super) fn wrong_version(form: Form, sentence: &str) -> Self {
         if form.idiom == Idiom::Api141 && sentence.contains("too old") {

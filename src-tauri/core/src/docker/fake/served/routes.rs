@@ -121,8 +121,7 @@ pub(super) fn read(method: &Method, uri: &Uri, idiom: Idiom) -> Result<(Form, As
         (&Method::GET, ["containers", name, "json"]) => Asked::Inspect((*name).to_owned()),
         (&Method::GET, ["containers", name, "logs"]) => {
             if !query.flag("stdout") && !query.flag("stderr") {
-                let sentence = "Bad parameters: you must choose at least one stream";
-                return Err(Reply::refusal(form, 400, sentence));
+                return Err(Reply::no_stream(form, uri.path()));
             }
             let most = query.text("tail").and_then(|tail| tail.parse().ok()).unwrap_or(u32::MAX);
             Asked::Logs((*name).to_owned(), most)
