@@ -36,7 +36,7 @@ fn at_version(version: u32) -> String {
             migration.version, migration.name
         );
     }
-    sql + "INSERT INTO workloads VALUES ('w', 'project', 'kept', '2026-01-01T00:00:00.000000Z',
+    sql += "INSERT INTO workloads VALUES ('w', 'project', 'kept', '2026-01-01T00:00:00.000000Z',
                '2026-01-01T00:00:00.000000Z');
            INSERT INTO projects (workload_id) VALUES ('w');
            INSERT INTO containers (id, engine_id, workload_id, workload_kind, role, container_id, state, created_at,
@@ -46,12 +46,18 @@ fn at_version(version: u32) -> String {
                recorded_at, cause, detail)
                VALUES ('ENGINE-A', 'w:prod', 'c', 'state', 'created', 'running', '2026-01-01T00:00:01.000000Z',
                '2026-01-01T00:00:01.000000Z', 'foreign', NULL), ('ENGINE-A', 'w:prod', 'c', 'state', 'running',
-               'stopped', '2026-01-01T00:00:02.000000Z', '2026-01-01T00:00:02.000000Z', 'exit', 'exit 3');"
+               'stopped', '2026-01-01T00:00:02.000000Z', '2026-01-01T00:00:02.000000Z', 'exit', 'exit 3');";
+    if version >= 3 {
+        // From then on the end is written into the row together with its line.
+        sql += "UPDATE containers SET ended_at = '2026-01-01T00:00:02.000000Z', end_cause = 'exit',
+                    end_detail = 'exit 3';";
+    }
+    sql
 }
 
 #[tokio::test]
 async fn who_ended_what_is_taken_over_from_the_history() {
-    for version in 1..3 {
+    for version in 1..LATEST {
         let home = tempfile::tempdir().unwrap();
         lay(home.path(), &at_version(version));
         let store = open(home.path()).unwrap();

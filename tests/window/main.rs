@@ -57,7 +57,7 @@ fn what_happens_on_the_engine_is_on_the_screen() {
 
     engine.docker(&["stop", "renamed"]).ok();
     page.until_row("renamed", "stopped");
-    page.until_it_says("Completed");
+    page.until_it_says("Stopped by somebody");
 
     engine.docker(&["rm", "-f", id.as_str()]).ok();
     page.until_no_row("renamed");

@@ -45,7 +45,7 @@ fn dockers_own_command_line_sees_the_fake_and_acts_on_it() {
         let update = docker(&["update", "--restart", "always", "shop"]);
         let policy = || wire.engine.truth_of(&seen.container_id).unwrap().restart_policy;
         if idiom == Idiom::Podman {
-            assert!(update.stderr.contains("Not Found"), "its service knows no such request: {update:?}");
+            assert_ne!(update.code, Some(0), "its service knows no such request: {update:?}");
             assert_eq!(policy(), RestartPolicy::No.as_str());
         } else {
             update.ok();
@@ -58,7 +58,8 @@ fn dockers_own_command_line_sees_the_fake_and_acts_on_it() {
 
         let until = (wire.engine.now().as_second() + 1).to_string();
         let events = told(&["events", "--since", "0", "--until", &until, "--filter", "event=rename"]);
-        assert!(events.contains("container rename") && events.contains("oldName=/web"), "{events}");
+        assert!(events.contains("container rename"), "{events}");
+        assert_eq!(events.contains("oldName=/web"), idiom != Idiom::Podman, "Podman forgets it: {events}");
 
         assert!(docker(&["rm", "nobody"]).stderr.contains("No such container"));
         wire.engine.run(Spec::named("other")).unwrap();

@@ -412,7 +412,7 @@ async fn what_takes_the_disk_is_measured(stage: &Stage) {
         let holds = stage.door.holdings(&alone).await.unwrap().unwrap();
         assert!(is_filled(holds.writable_bytes), "{holds:?}");
         assert_eq!(holds.volumes, ["alone"]);
-        assert_eq!(holds.networks, ["bridge"]);
+        assert_eq!(holds.networks, [stage.by_nature("bridge", "podman")]);
         let usage = stage.door.usage().await.unwrap();
         assert_eq!(
             (users(&usage, "alone"), image_users(&usage)),

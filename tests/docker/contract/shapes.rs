@@ -315,7 +315,12 @@ fn differences(idiom: Idiom, request: &str, ours: &Raw, theirs: &Raw) -> Vec<Str
 }
 
 /// What Podman's service does not say of it, as it is its nature: the adapter does without.
-const UNSAID_BY_PODMAN: [&str; 2] = ["[].Actor.Attributes.signal", "[].Actor.Attributes.oldName"];
+const UNSAID_BY_PODMAN: [&str; 3] = [
+    "[].Actor.Attributes.signal",
+    "[].Actor.Attributes.oldName",
+    // Its own network has another name.
+    "NetworkSettings.Networks.bridge",
+];
 
 type Shape = BTreeMap<String, BTreeSet<&'static str>>;
 

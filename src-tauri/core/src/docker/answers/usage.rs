@@ -73,12 +73,13 @@ pub(in crate::docker) fn usage(body: &[u8], tried: &str) -> Result<Usage, Engine
     let volumes = told.volumes.into_iter().chain(Summary::items(told.volume_usage));
     let mut usage = Usage::default();
     for image in images {
+        let image_id = whole(image.id);
         // An engine between the two forms says it in both.
-        if usage.images.iter().any(|known| known.image_id == image.id) {
+        if usage.images.iter().any(|known| known.image_id == image_id) {
             continue;
         }
         usage.images.push(ImageUsage {
-            image_id: image.id,
+            image_id,
             bytes: u64::try_from(image.size).unwrap_or(0),
             // Not measured is below zero; what may be shared is not promised.
             shared_bytes: u64::try_from(image.shared_size).unwrap_or(u64::MAX),
@@ -148,6 +149,11 @@ pub(in crate::docker) fn holdings(
     })
 }
 
+/// Podman leaves out what the id is a digest of, here alone.
+fn whole(image_id: String) -> String {
+    if image_id.contains(':') { image_id } else { format!("sha256:{image_id}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +185,7 @@ mod tests {
     fn what_was_not_measured_is_not_known() {
         let body = r#"{"Images":[{"Id":"aa","Size":100,"SharedSize":-1,"Containers":-1}],"Volumes":[{"Name":"a","UsageData":{"Size":-1,"RefCount":-1}},{"Name":"b"}]}"#;
         let read = usage(body.as_bytes(), "t").unwrap();
-        assert_eq!(read.images, [image("aa", 100, u64::MAX, None)]);
+        assert_eq!(read.images, [image("sha256:aa", 100, u64::MAX, None)]);
         assert!(read.volumes.iter().all(|v| v.bytes.is_none() && v.users.is_none()), "{read:?}");
         for empty in
             ["{}", r#"{"Images":null,"Volumes":null,"ImageUsage":null}"#, r#"{"ImageUsage":{"Items":null}}"#]

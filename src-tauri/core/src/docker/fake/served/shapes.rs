@@ -169,7 +169,7 @@ pub(super) fn inspected(container: &Container, form: Form) -> Value {
         },
         "Mounts": spec.volumes.iter().map(|(name, _)| mount(name)).collect::<Vec<_>>(),
         "Config": config,
-        "NetworkSettings": { "Ports": Value::Object(bound(&seen.ports)), "Networks": { NETWORK: {} } },
+        "NetworkSettings": { "Ports": Value::Object(bound(&seen.ports)), "Networks": { network(form): {} } },
     })
 }
 
@@ -178,6 +178,11 @@ fn probe(output: &str, seen: &Observed) -> Value {
     let at = seen.started_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string());
     let failed = i64::from(seen.health == Health::Unhealthy);
     json!({ "Start": at, "End": at, "ExitCode": failed, "Output": output })
+}
+
+/// What the network is called that a container is on unless somebody says otherwise.
+fn network(form: Form) -> &'static str {
+    if form.is_podman() { "podman" } else { NETWORK }
 }
 
 fn mount(volume: &str) -> Value {
@@ -210,7 +215,7 @@ pub(super) fn usage(world: &World, form: Form) -> Value {
         .map(|image| {
             let made = world.containers.values().find(|container| container.spec.image_id == image.image_id);
             json!({
-                "Id": image.image_id,
+                "Id": if form.is_podman() { image.image_id.trim_start_matches("sha256:") } else { &image.image_id },
                 "RepoTags": made.map(|container| vec![container.spec.image.clone()]).unwrap_or_default(),
                 "Created": 1_767_225_600,
                 "Size": image.bytes,
