@@ -2,6 +2,7 @@
 //! Time is tokio's paused clock; nothing here sleeps.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod acts;
 mod causes;
 mod health;
 mod identity;
