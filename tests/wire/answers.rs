@@ -236,6 +236,10 @@ async fn what_takes_the_disk_is_the_same_in_every_idiom() {
         wire.served.speak(idiom);
         let door = wire.door();
         assert_eq!(door.usage().await.unwrap(), usage, "{idiom:?}");
+        let mut holds = holds.clone();
+        if idiom == Idiom::Podman {
+            holds.as_mut().unwrap().networks = vec!["podman".to_owned()];
+        }
         assert_eq!(door.holdings(&id).await.unwrap(), holds, "{idiom:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::engine::{IMAGE, Release};
+use harness::engine::IMAGE;
 use jiff::Timestamp;
 use tinyforge_core::clock::{SharedClock, SystemClock};
 use tinyforge_core::jobs::last_words;
@@ -239,28 +239,4 @@ async fn an_engine_that_goes(site: &Site) {
     assert!(story.iter().skip(1).all(|line| !line.ends_with("unknown")), "{story:#?}");
     assert!(story.iter().any(|line| line.ends_with("engine_restart")), "{story:#?}");
     docker(site, &["rm", "-f", "plain", "turning"]);
-}
-
-/// Podman tells a stop before the death, after it, or not at all where its cleanup comes first. It is never put down to the
-/// program.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_on_podman_is_somebodys_or_not_known_and_never_the_programs() {
-    let site = Site::open_on(Release::Podman).await;
-    let id = run(&site, &["--name", "victim", IMAGE]);
-    for _ in 0..4 {
-        becomes(&site, &id, Kind::Fine, None).await;
-        docker(&site, &["stop", "victim"]);
-        let until = Instant::now() + PATIENCE;
-        let found = loop {
-            match judged(&site, &id).await.filter(|found| found.cause.is_some()) {
-                Some(found) => break found,
-                None => assert!(Instant::now() < until, "it is not told"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        assert_eq!(found.kind, Kind::Stopped, "{found:#?}");
-        assert!(matches!(found.cause, Some(Cause::Foreign | Cause::Unknown)), "{found:#?}");
-        docker(&site, &["start", "victim"]);
-    }
-    site.index.stop().await;
 }

@@ -23,7 +23,7 @@ use super::pulse::{Link, Pulse};
 use super::watch::{self, CLUES, Marks};
 use super::{Ask, OwnActs, Parts, Rhythm};
 use crate::clock::SharedClock;
-use crate::docker::{Dialect, EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
+use crate::docker::{EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
 use crate::events::{Bus, Event};
 use crate::rules::cause::{self, Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
 use crate::rules::container::Observed;

@@ -128,20 +128,12 @@ pub struct Evidence {
     pub own: Vec<OwnAct>,
     /// Set where the change was found by a pass after a doubt.
     pub doubt: Option<Doubt>,
-    /// Whether the engine is one that does not tell every stop: Podman tells none where its cleanup comes first.
-    pub misses_stops: bool,
 }
 
 impl Evidence {
     #[must_use]
     pub fn last(&self, deed: Deed) -> Option<&Clue> {
         self.clues.iter().rev().find(|clue| clue.deed == deed)
-    }
-
-    /// Whether an end with this code that looks like the program's own may have been somebody's stop that was never told.
-    #[must_use]
-    pub fn may_miss_a_stop(&self, code: Option<i64>) -> bool {
-        self.misses_stops && code.is_some_and(|code| ENDED_BY_REQUEST.contains(&code))
     }
 
     /// Whether we were doing that; a restart is both of its halves.
@@ -196,9 +188,6 @@ impl Evidence {
         (later <= told.reach()).then_some(told)
     }
 }
-
-/// Exit codes of a program that a signal ended: 128 and its number. Asked to stop: INT, KILL, TERM.
-pub const ENDED_BY_REQUEST: [i64; 3] = [130, 137, 143];
 
 /// What of the events that a look was made for may explain a later end, where the look found the container alive: a
 /// signal is told before the death, and what was told of an earlier run explains nothing of this one.
@@ -443,20 +432,6 @@ mod tests {
         assert_eq!(of_end(&told(&[(Oom, 0), (Kill, 2), (Die, 3)]), true), Cause::Foreign, "and was stopped");
         assert_eq!(of_end(&told(&[(Kill, 0), (Oom, 1), (Die, 1)]), false), Cause::Oom);
         assert_eq!(of_end(&told(&[(Stop, 0), (Die, 90)]), false), Cause::Exit, "a stop of long ago");
-    }
-
-    #[test]
-    fn only_an_engine_that_misses_stops_makes_an_end_by_a_signal_doubtful() {
-        let podman = Evidence { misses_stops: true, ..seen(&[Deed::Die]) };
-        for code in ENDED_BY_REQUEST {
-            assert!(podman.may_miss_a_stop(Some(code)));
-            assert!(!seen(&[Deed::Die]).may_miss_a_stop(Some(code)));
-        }
-        assert!(
-            !podman.may_miss_a_stop(Some(0))
-                && !podman.may_miss_a_stop(Some(139))
-                && !podman.may_miss_a_stop(None)
-        );
     }
 
     #[test]

@@ -169,9 +169,7 @@ fn ended(from: State, to: State, after: &Facts, evidence: &Evidence, now: Timest
     let evidence = evidence.with_death_at(after.finished_at);
     let cause = match cause::of_end(&evidence, after.oom_killed) {
         Cause::Exit if to == State::Stopped && !after.has_a_policy() => {
-            let missed = evidence.may_miss_a_stop(after.exit_code);
-            let its_own = if missed { Cause::Unknown } else { Cause::Exit };
-            cause::of_a_late_stop(&evidence.clues, at).unwrap_or(its_own)
+            cause::of_a_late_stop(&evidence.clues, at).unwrap_or(Cause::Exit)
         }
         cause => cause,
     };
@@ -338,14 +336,6 @@ mod tests {
         let before = Facts { restart_policy: "always".into(), ..facts(State::Running) };
         let found = changed(&before, &kept, &seen(&[Deed::Die, Deed::Stop]), at(99));
         assert_eq!(told(&found), ["state running→stopped @50 exit (exit 0)"], "it may be the policy's");
-        let podman = |deeds: &[Deed], code| {
-            let evidence = Evidence { misses_stops: true, ..seen(deeds) };
-            let dead = Facts { exit_code: Some(code), finished_at: Some(at(50)), ..facts(State::Stopped) };
-            told(&changed(&facts(State::Running), &dead, &evidence, at(99)))
-        };
-        assert_eq!(podman(&[Deed::Die], 143), ["state running→stopped @50 unknown (exit 143)"]);
-        assert_eq!(podman(&[Deed::Die], 3), ["state running→stopped @50 exit (exit 3)"]);
-        assert_eq!(podman(&[Deed::Stop, Deed::Die], 143), ["state running→stopped @50 foreign (exit 143)"]);
     }
 
     #[test]

@@ -305,7 +305,7 @@ fn observe(
 pub fn second_thought(row: &Row, clues: &[Clue]) -> Option<Cause> {
     let end = row.course.last_end.as_ref().filter(|_| row.facts.state == State::Stopped)?;
     match end.cause {
-        Cause::Exit | Cause::Unknown if !row.facts.has_a_policy() => cause::of_a_late_stop(clues, end.at),
+        Cause::Exit if !row.facts.has_a_policy() => cause::of_a_late_stop(clues, end.at),
         Cause::Foreign => cause::of_a_stop_that_ends_in_removal(clues, end.at),
         Cause::Exit
         | Cause::Own

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::cause::{Cause, ENDED_BY_REQUEST};
+use super::cause::Cause;
 use super::container::{Health, State};
 use super::course::LOOP_SPAN;
 use super::diff::{self, Change, Field};
@@ -259,6 +259,9 @@ fn kind(row: &Row, now: Timestamp) -> Kind {
         State::Unknown => Kind::Unknown,
     }
 }
+
+/// Exit codes of a program that a signal ended: 128 and its number. Asked to stop: INT, KILL, TERM.
+const ENDED_BY_REQUEST: [i64; 3] = [130, 137, 143];
 
 /// The same code means something else by who ended it.
 fn kind_of_end(cause: Cause, code: Option<i64>, oom_killed: bool) -> Kind {

@@ -75,10 +75,6 @@ impl Keeper {
         false
     }
 
-    fn misses_stops(&self) -> bool {
-        self.pulse.engine.as_ref().is_some_and(|who| who.dialect == Dialect::Podman)
-    }
-
     /// Whether the engine has something new to say of it; that time went by, an event need not tell.
     fn is_news(&self, id: &ContainerId, write: &RowWrite) -> bool {
         match write {
@@ -133,8 +129,7 @@ impl Keeper {
     ) -> Option<RowWrite> {
         let mut clues: Vec<Clue> = self.remembered(id).chain(&want.clues).cloned().collect();
         clues.sort_by_key(|clue| clue.at);
-        let evidence =
-            Evidence { clues, own: self.own.of(id), doubt: want.doubt, misses_stops: self.misses_stops() };
+        let evidence = Evidence { clues, own: self.own.of(id), doubt: want.doubt };
         let around = Circumstances { engine, claims: &self.claims, now, verified_at: self.pulse.verified_at };
         match seen {
             Some(seen) => plan::of_inspect(&self.view, seen, &evidence, &around),
