@@ -8,6 +8,7 @@ use tinyforge_core::control::shapes::{ApiError, EngineState, ErrorCode, PartStat
 use tinyforge_core::docker::EngineError;
 use tinyforge_core::docker::fake::{Call, FakeEngine, Mishap, Spec};
 use tinyforge_core::rules::ids::ContainerId;
+use tokio::time::Instant;
 
 const MOMENT: Duration = Duration::from_secs(1);
 
@@ -51,6 +52,25 @@ async fn one_whose_answer_was_lost_is_ours_when_its_effect_comes_and_not_for_eve
         let told = last_told(&world, &id).await;
         assert_eq!(told, format!("state running→stopped {cause}"), "{later:?} later");
     }
+}
+
+/// A stop may have a long grace, so its deadline is a long one; an engine that hangs is known to much sooner.
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_grace_on_an_engine_that_hangs() {
+    let (world, id) = one(4).await;
+    world.engine.hang();
+    let asked = Instant::now();
+    let hung = stop_in_vain(&world).await;
+    assert_eq!(hung.code, ErrorCode::EngineAway, "{hung}");
+    assert!(asked.elapsed() <= Duration::from_secs(11), "told after {:?}", asked.elapsed());
+    world.wait(Duration::from_secs(20)).await;
+    world.engine.unhang();
+    world.engine.stop_container(&id).unwrap();
+    assert_eq!(
+        last_told(&world, &id).await,
+        "state running→stopped own",
+        "it goes on with what it was asked"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -109,10 +109,9 @@ impl Control {
 
     async fn act_on(&self, act: OwnAct, id: ContainerId, name: String) -> Carried {
         let under_way = self.parts.index.own_acts().begin(&id, act);
-        let outcome = match act {
-            OwnAct::Start => self.parts.engine.start(&id).await,
-            OwnAct::Stop => self.parts.engine.stop(&id, None).await,
-            OwnAct::Restart => self.parts.engine.restart(&id, None).await,
+        let outcome = tokio::select! {
+            outcome = self.tell_the_engine(act, &id) => outcome,
+            hung = self.engine_hangs() => Err(hung),
         };
         let away = outcome.as_ref().err().filter(|error| error.is_away()).cloned();
         let seen = away.is_none() && tokio::time::timeout(OUTCOME, self.parts.index.look(&id)).await.is_ok();
@@ -130,6 +129,25 @@ impl Control {
             Ok(()) => None,
         };
         Carried { acted: Acted { container_id: id.to_string(), name, state, error }, away }
+    }
+
+    async fn tell_the_engine(&self, act: OwnAct, id: &ContainerId) -> Result<(), EngineError> {
+        match act {
+            OwnAct::Start => self.parts.engine.start(id).await,
+            OwnAct::Stop => self.parts.engine.stop(id, None).await,
+            OwnAct::Restart => self.parts.engine.restart(id, None).await,
+        }
+    }
+
+    /// Returns when the engine answers nobody any more: the deadline of a stop has room for a long grace, and nobody is
+    /// to wait that long for an engine that is known to hang.
+    async fn engine_hangs(&self) -> EngineError {
+        let mut pulse = self.parts.index.watch();
+        let hangs = pulse.wait_for(|pulse| matches!(pulse.link, Link::Away(EngineError::Hung { .. }))).await;
+        match hangs.map(|pulse| pulse.link.clone()) {
+            Ok(Link::Away(error)) => error,
+            Ok(Link::Connected | Link::Seeking) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// What the index finds of it later was our act all the same: a lost answer does not mean a lost effect, and one that

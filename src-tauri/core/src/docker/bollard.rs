@@ -110,7 +110,7 @@ impl Engine for DockerEngine {
     }
 
     async fn ping(&self) -> Result<(), EngineError> {
-        self.within("ask for a sign of life", deadline::READ, self.docker.ping()).await.map(drop)
+        self.within("ask for a sign of life", deadline::PING, self.docker.ping()).await.map(drop)
     }
 
     async fn list(&self) -> Result<Vec<Listed>, EngineError> {

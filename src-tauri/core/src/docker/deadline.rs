@@ -5,6 +5,9 @@ use std::time::Duration;
 /// To be let in at the socket. A local socket accepts in microseconds; a remote engine needs a few round trips.
 pub const CONNECT: Duration = Duration::from_secs(2);
 
+/// For a sign of life: an engine that is busy with a thousand starts gives it within a second.
+pub const PING: Duration = Duration::from_secs(5);
+
 /// For an answer about one thing. An inspect takes 0.6 ms at rest and tens of milliseconds under a flood of starts;
 /// beyond this nobody answers.
 pub const READ: Duration = Duration::from_secs(10);

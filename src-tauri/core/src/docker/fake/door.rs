@@ -183,7 +183,7 @@ impl Engine for FakeEngine {
 
     async fn ping(&self) -> Result<(), EngineError> {
         let tried = "ask for a sign of life";
-        self.within(tried, deadline::READ, async {
+        self.within(tried, deadline::PING, async {
             let mishap = self.reach(Call::Ping, tried).await?;
             self.answer(tried, mishap, ()).await
         })
