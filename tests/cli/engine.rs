@@ -112,14 +112,16 @@ fn reading_beside_an_engine_leaves_every_file_as_it_is() {
     sandbox.run(&["ps", "--all"]).exits(0).says("first").says("second");
 }
 
+/// Each takes its whole grace, which is longer than a command waits for the data folder.
 #[test]
-fn parallel_acts_without_a_daemon_wait_for_each_other() {
+fn parallel_acts_without_a_daemon_do_not_keep_each_other_waiting() {
     let engine = RealEngine::start();
     let sandbox = Sandbox::on(&engine);
-    let names = ["one", "two", "three"];
+    let names = ["one", "two", "three", "four", "five"];
     for name in names {
-        engine.run(&["--name", name, IMAGE]);
+        engine.run(&["--name", name, "--stop-signal", "SIGWINCH", IMAGE]);
     }
+    let began = Instant::now();
     thread::scope(|scope| {
         let runs: Vec<_> =
             names.map(|name| scope.spawn(|| sandbox.run(&["stop", name]))).into_iter().collect();
@@ -127,9 +129,19 @@ fn parallel_acts_without_a_daemon_wait_for_each_other() {
             run.join().unwrap().exits(0);
         }
     });
+    let took = began.elapsed();
+    assert!(
+        took < Duration::from_secs(25),
+        "one grace after the other would be 50 s, and this took {took:?}"
+    );
     for name in names {
         assert_eq!(state_of(&sandbox, name), Some("stopped".into()));
+        let story = sandbox.run(&["history", name, "--json"]).exits(0).json();
+        let mut states = story.as_array().unwrap().iter().filter(|line| line["field"] == "state");
+        let last = states.next_back().unwrap();
+        assert_eq!((&last["to"], &last["cause"]), (&"stopped".into(), &"own".into()), "{last}");
     }
+    assert!(!sandbox.files().keys().any(|path| path.ends_with("daemon.json")), "nobody is there any more");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Finds who answers a command: a daemon if one runs, else this process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tinyforge_core::app::{self, App};
 use tinyforge_core::control::client::{Client, Face, HELLO_DEADLINE, Reach, SilentDaemon};
@@ -14,6 +14,9 @@ use crate::render::Host;
 
 /// How long a command that acts waits for another one to be done with the data folder.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Between two attempts to get it.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
 
 /// How long a reading command waits for a daemon's hello. It can do without: what it then finds by itself is as true.
 const READING_PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +32,7 @@ enum Who {
     /// The engine is watched from memory; nothing is written. A daemon may be there all the same and not answer.
     Observer(Option<SilentDaemon>),
     /// This process holds the data folder until it is done.
-    InPlace(App),
+    InPlace(Box<App>),
 }
 
 impl Reached {
@@ -74,14 +77,24 @@ impl Reached {
         Ok(Self { face: Face::Local(desk), who: Who::Observer(silent) })
     }
 
+    /// Takes the data folder. Where another command has it, that one answers as a daemon does, or will be done soon.
     async fn in_place(home: Home) -> Result<Self, ApiError> {
-        match app::work_in_place(&home, LOCK_WAIT).await {
-            Ok(app) => Ok(Self { face: Face::Local(app.desk()), who: Who::InPlace(app) }),
-            // A daemon may have come up while we waited for the lock that it now holds.
-            Err(locked) if locked.code == ErrorCode::Locked => {
-                Client::connect(&home).await?.map(Self::daemon).ok_or_else(|| busy(&locked))
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            let locked = match app::work_in_place(&home).await {
+                Ok(app) => {
+                    return Ok(Self { face: Face::Local(app.desk()), who: Who::InPlace(Box::new(app)) });
+                }
+                Err(error) if error.code == ErrorCode::Locked => error,
+                Err(error) => return Err(error),
+            };
+            if let Some(client) = Client::connect(&home).await? {
+                return Ok(Self::daemon(client));
             }
-            Err(error) => Err(error),
+            if Instant::now() >= until {
+                return Err(busy(&locked));
+            }
+            tokio::time::sleep(LOCK_RETRY).await;
         }
     }
 

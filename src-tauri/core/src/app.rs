@@ -36,8 +36,9 @@ const LAST_COMMIT: Duration = Duration::from_secs(5);
 /// How long the start waits to see its line in the event log written. Beyond that the line stays with the writer, before
 /// every later one.
 const FIRST_NOTE: Duration = Duration::from_millis(500);
-/// Between two attempts to get the folder's lock.
-const LOCK_RETRY: Duration = Duration::from_millis(50);
+/// How long a command that is done with its own work still answers others that came to it meanwhile: as long as a stop
+/// may take whose container has a long grace.
+const GUESTS: Duration = Duration::from_secs(150);
 
 /// Which engine the core works on.
 #[derive(Clone, Default)]
@@ -62,6 +63,8 @@ pub struct App {
     board: Board,
     core: Core,
     server: Option<Server>,
+    /// Whether it is one command's, and gone with it.
+    in_place: bool,
     jobs: Option<Jobs>,
     /// Asks for the last lines of what crashes; only a daemon does.
     listener: Option<JoinHandle<()>>,
@@ -171,7 +174,7 @@ impl App {
             as_written,
         });
         let core = Core { engine, store, bus, index, follower, demo };
-        Ok(Self { control, board, core, server: None, jobs: None, listener: None })
+        Ok(Self { control, board, core, server: None, in_place: false, jobs: None, listener: None })
     }
 
     /// What answers commands.
@@ -189,9 +192,13 @@ impl App {
     pub async fn stop(self) {
         let mut last_note = None;
         if let Some(server) = self.server {
+            if self.in_place {
+                server.see_guests_off(GUESTS).await;
+            } else {
+                let now = self.control.clock().now();
+                last_note = Some(daemon_happening("daemon_stopped", "the daemon has stopped in order", now));
+            }
             server.stop().await;
-            let now = self.control.clock().now();
-            last_note = Some(daemon_happening("daemon_stopped", "the daemon has stopped in order", now));
         }
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
@@ -230,27 +237,19 @@ pub async fn observe(home: &Home, silent: Option<SilentDaemon>) -> Result<Arc<dy
     Ok(app.desk())
 }
 
-/// For commands that act, where no daemon runs: takes the folder, waiting up to `wait` for another such command to
-/// be done with it.
-pub async fn work_in_place(home: &Home, wait: Duration) -> Result<App, ApiError> {
-    let until = tokio::time::Instant::now() + wait;
-    loop {
-        let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
-        match App::without_a_socket(options).await {
-            Ok(app) => {
-                app.settled().await;
-                return Ok(app);
-            }
-            Err(error) if is_locked(&error) && tokio::time::Instant::now() < until => {
-                tokio::time::sleep(LOCK_RETRY).await;
-            }
-            Err(error) => return Err(error),
-        }
+/// For a command that acts, where no daemon runs: takes the folder, and answers others that act or look meanwhile, so
+/// that none has to wait until this one is done. [`ErrorCode::Locked`] where another process has the folder.
+pub async fn work_in_place(home: &Home) -> Result<App, ApiError> {
+    let options = AppOptions { home: home.clone(), engine: EngineChoice::Discover };
+    let mut app = App::without_a_socket(options).await?;
+    app.in_place = true;
+    match Server::start(app.control.home(), app.desk(), app.control.started()).await {
+        Ok(server) => app.server = Some(server),
+        // It can do its own work all the same; others wait for the folder.
+        Err(error) => tracing::warn!("other commands cannot be answered meanwhile: {error}"),
     }
-}
-
-fn is_locked(error: &ApiError) -> bool {
-    error.code == ErrorCode::Locked
+    app.settled().await;
+    Ok(app)
 }
 
 fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<Box<Demo>>), EngineError> {

@@ -132,6 +132,8 @@ impl Client {
                 Ok(connection) => {
                     return match Self::over(path, connection, patience).await {
                         Ok(client) => Ok(Reach::Daemon(client)),
+                        // It was on its way out: whoever it was, nobody is there now.
+                        Err(error) if error == left() => continue,
                         Err(error) if error.code == ErrorCode::DaemonGone => Ok(silent(&error)),
                         // Whoever listens there now, it is no daemon of ours: the pointer is a left-over.
                         Err(error) if error.code == ErrorCode::Internal => continue,
@@ -340,7 +342,7 @@ async fn next(lines: &mut Lines<BufReader<ReadHalf>>) -> Result<FromDaemon, ApiE
             tracing::debug!("not understood: {}", error.message);
             ApiError::new(ErrorCode::Internal, "whoever listens at the daemon's socket does not speak as one")
         }),
-        Ok(None) => Err(gone("it closed the connection")),
+        Ok(None) => Err(left()),
         Err(FrameError::Io(error)) => Err(gone(&error.to_string())),
         Err(error @ FrameError::TooLong { .. }) => Err(ApiError::new(ErrorCode::Internal, error.to_string())),
     }
@@ -388,6 +390,10 @@ fn read_answer<C: Command>(value: Value) -> Result<C::Answer, ApiError> {
     serde_json::from_value(value).map_err(|error| {
         ApiError::new(ErrorCode::Version, format!("the answer to {} is not understood: {error}", C::NAME))
     })
+}
+
+fn left() -> ApiError {
+    gone("it closed the connection")
 }
 
 fn gone(why: &str) -> ApiError {

@@ -26,6 +26,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::commands::{self, Command, Nature};
 use super::protocol::{
@@ -37,6 +38,10 @@ use crate::home::{Home, HomeError};
 
 /// How long a connection may stay silent before it says hello. A face of ours says it at once.
 const HELLO_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long after its hello a face may take to make its first call before it no longer counts as one that is about to. A
+/// command makes it at once.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// How long calls that act may still take once the daemon stops, before they are left behind.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -58,6 +63,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// connections to end with the process.
 pub struct Server {
     socket: PathBuf,
+    guests: TaskTracker,
     stopping: CancellationToken,
     abandoned: CancellationToken,
     tasks: TaskTracker,
@@ -87,6 +93,7 @@ impl Server {
 
         let server = Self {
             socket: path,
+            guests: TaskTracker::new(),
             stopping: CancellationToken::new(),
             abandoned: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -94,6 +101,7 @@ impl Server {
         };
         let reception = Reception {
             desk,
+            guests: server.guests.clone(),
             stopping: server.stopping.clone(),
             abandoned: server.abandoned.clone(),
             tasks: server.tasks.clone(),
@@ -105,6 +113,13 @@ impl Server {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Returns once no call is under way any more, and nobody has just come who may be about to make one; but not later
+    /// than after `longest`.
+    pub async fn see_guests_off(&self, longest: Duration) {
+        self.guests.close();
+        let _ = timeout(longest, self.guests.wait()).await;
     }
 
     /// Takes socket and pointer away, tells subscribers, and lets calls that act come to their end.
@@ -127,6 +142,8 @@ fn unusable(error: HomeError) -> ApiError {
 #[derive(Clone)]
 struct Reception {
     desk: Arc<dyn Desk>,
+    /// Calls under way, and connections that were just opened and have not called yet.
+    guests: TaskTracker,
     stopping: CancellationToken,
     abandoned: CancellationToken,
     tasks: TaskTracker,
@@ -198,10 +215,17 @@ impl Reception {
         let _ends_with_this = ended.clone().drop_guard();
         let calls = Calls::default();
         let mut subscribed = false;
+        let mut fresh = Some(self.guests.token());
+        let settled = tokio::time::sleep(FRESH);
+        tokio::pin!(settled);
         loop {
             let line = tokio::select! {
                 () = self.stopping.cancelled() => return,
                 line = lines.next() => line,
+                () = &mut settled, if fresh.is_some() => {
+                    fresh = None;
+                    continue;
+                }
             };
             let line = match line {
                 Ok(Some(line)) => line,
@@ -212,7 +236,8 @@ impl Reception {
             };
             match protocol::decode(&line) {
                 Ok(FromFace::Call { id, command, args }) => {
-                    let call = Call { id, command, args };
+                    let call = Call { id, command, args, _guest: self.guests.token() };
+                    fresh = None;
                     tokio::select! {
                         () = self.stopping.cancelled() => return,
                         () = self.take(call, &calls, &outbox, &ended) => {}
@@ -299,6 +324,7 @@ struct Call {
     id: u64,
     command: String,
     args: Value,
+    _guest: TaskTrackerToken,
 }
 
 /// The calls of one connection that are under way.
@@ -345,7 +371,10 @@ async fn answered(
 ) -> Option<Result<Value, ApiError>> {
     let acts = nature(&call.command) == Some(Nature::Acts);
     let name = call.command.clone();
-    let mut work = tokio::spawn(async move { desk.answer(&call.command, call.args).await });
+    let mut work = tokio::spawn(async move {
+        let Call { command, args, _guest, .. } = call;
+        desk.answer(&command, args).await
+    });
     let done = tokio::select! {
         done = &mut work => done,
         () = wanted.cancelled(), if !acts => {
