@@ -8,7 +8,7 @@ use tinyforge_core::control::{Control, ControlParts};
 use tinyforge_core::docker::Engine;
 use tinyforge_core::docker::fake::{FakeEngine, OnTerm, RestartPolicy, Spec};
 use tinyforge_core::home::Home;
-use tinyforge_core::rules::cause::OwnAct;
+use tinyforge_core::rules::cause::{Cause, OwnAct};
 use tinyforge_core::rules::gap::GapReason;
 
 const MOMENT: Duration = Duration::from_millis(50);
@@ -109,6 +109,52 @@ async fn an_engine_that_shuts_down_is_behind_all_the_ends_it_made() {
     let gaps = world.store.gaps(&engine.engine_id()).await.unwrap();
     assert_eq!(gaps.len(), 1);
     assert_eq!(gaps[0].reason, GapReason::EngineAway);
+}
+
+/// The way to the engine was gone for a while and the engine was not: what happened meanwhile is not its doing.
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_lived_on_behind_a_lost_socket_is_behind_nothing() {
+    let engine = FakeEngine::new(5);
+    let told = engine.run(Spec::named("told")).unwrap();
+    let world = World::settled(engine.clone()).await;
+    engine.go_away();
+    world.wait(Duration::from_secs(1)).await;
+    engine.kill(&told, 9).unwrap();
+    world.wait(Duration::from_secs(1)).await;
+    engine.come_back();
+    world.equal_within(Duration::from_secs(5)).await;
+    assert_eq!(
+        world.story(&told).await.last().unwrap(),
+        "state running→stopped foreign",
+        "nothing survived, and the engine tells again what it told before it was lost"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_an_engine_that_lived_on_has_forgotten_what_happened_nobody_knows_the_cause() {
+    for survivor in ["a", "z"] {
+        let engine = FakeEngine::new(6);
+        let killed = engine.run(Spec::named("killed")).unwrap();
+        let started = engine.create(Spec::named("started")).unwrap();
+        let removed = engine.run(Spec::named("removed")).unwrap();
+        engine.run(Spec::named(survivor)).unwrap();
+        let world = World::settled(engine.clone()).await;
+        engine.go_away();
+        world.wait(Duration::from_secs(1)).await;
+        engine.kill(&killed, 9).unwrap();
+        engine.start_container(&started).unwrap();
+        engine.force_remove(&removed).unwrap();
+        engine.noise(300);
+        world.wait(Duration::from_secs(1)).await;
+        engine.come_back();
+        world.equal_within(Duration::from_secs(5)).await;
+        world.wait(MOMENT).await;
+        let last = async |id| world.story(id).await.pop().unwrap();
+        assert_eq!(last(&killed).await, "state running→stopped unknown");
+        assert_eq!(last(&started).await, "state created→running unknown");
+        assert_eq!(last(&removed).await, "state running→- unknown");
+        assert_eq!(world.row(&killed).await.unwrap().course.last_end.unwrap().cause, Cause::Unknown);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ use tinyforge_core::docker::Listed;
 use tinyforge_core::docker::fake::FakeEngine;
 use tinyforge_core::events::{Bus, Event, Heard, IndexChange, Subscriber};
 use tinyforge_core::reconcile::Reconciler;
+use tinyforge_core::rules::cause::Cause;
 use tinyforge_core::rules::container::State;
 use tinyforge_core::rules::diff::Field;
 use tinyforge_core::rules::ids::{ContainerId, EngineId, RowId};
@@ -92,6 +93,8 @@ pub struct Oracle {
     next: Listing,
     /// When `verified_at` may last have been written, of the running reconciler.
     verified: HashMap<EngineId, Duration>,
+    /// What each line of the history was put down to when it was announced, or found to be since.
+    causes: HashMap<u64, Cause>,
     /// Something that may be written without anybody hearing of it.
     quietly: bool,
     /// Whether anybody listens to what is said.
@@ -136,6 +139,7 @@ impl Oracle {
             concealing: None,
             next: Listing::First,
             verified: HashMap::new(),
+            causes: HashMap::new(),
             quietly: false,
             telling,
             lines: vec![],
@@ -360,6 +364,8 @@ impl Oracle {
         self.written = written;
         self.missed.clear();
         let changes = self.hear();
+        let lines = changes.iter().flat_map(|change| &change.history);
+        self.causes.extend(lines.map(|line| (line.seq, line.change.cause)));
         if changes.is_empty() {
             self.a_quiet_write(store, steady)?;
         }
@@ -394,6 +400,17 @@ impl Oracle {
         Ok(())
     }
 
+    /// Whether a line of the history tells another cause than it did.
+    fn a_cause_was_another(&mut self, store: &Store) -> bool {
+        let log = store.log(None, u32::MAX).now_or_never().unwrap().unwrap();
+        let mut other = false;
+        for line in log.iter().map(|line| &line.recorded) {
+            let said = self.causes.insert(line.seq, line.change.cause);
+            other |= said.is_some_and(|said| said != line.change.cause);
+        }
+        other
+    }
+
     /// A write that changes no row: the time of verification, a gap, a cause that was another one.
     fn a_quiet_write(&mut self, store: &Store, steady: Duration) -> Result<(), Broken> {
         let Some(engine) = self.engine.clone() else { return Ok(()) };
@@ -403,7 +420,8 @@ impl Oracle {
         if due {
             self.verified.insert(engine, steady);
         }
-        let allowed = due || a_gap || std::mem::take(&mut self.quietly);
+        let thought_over = self.a_cause_was_another(store);
+        let allowed = due || a_gap || thought_over || std::mem::take(&mut self.quietly);
         self.say(|| "· a write that nobody hears of".to_owned());
         if !allowed || self.at_rest && !due {
             return breaks("nothing is written when nothing changed", "a write said nothing new");

@@ -11,11 +11,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use harness::engine::{IMAGE, ask};
-use tinyforge_core::reconcile::Link;
+use tinyforge_core::reconcile::{Link, Pulse};
 use tinyforge_core::rules::gap::GapReason;
 use tinyforge_core::rules::ids::ContainerId;
 use tinyforge_core::rules::row::Row;
 
+use super::relay::Relay;
 use super::site::Site;
 
 const FIVE: Duration = Duration::from_secs(5);
@@ -30,12 +31,14 @@ async fn an_engine_that_is_stopped_killed_or_frozen_is_followed_within_five_seco
     let kept = block(|| site.engine.run(&["--name", "kept", "--restart", "always", IMAGE]));
     let plain = block(|| site.engine.run(&["--name", "plain", IMAGE]));
     let created = block(|| site.engine.create(&["--name", "created", IMAGE]));
+    let paused = block(|| site.engine.run(&["--name", "paused", IMAGE]));
+    block(|| site.engine.docker(&["pause", "paused"]).ok());
     site.equal_within(FIVE).await;
 
     block(|| site.engine.stop_term());
     site.pulse_within(FIVE, "a stopped engine is said to be away", |p| matches!(p.link, Link::Away(_))).await;
     let rows = site.rows().await;
-    assert_eq!(rows.len(), 3, "an engine that cannot be reached makes nothing missing");
+    assert_eq!(rows.len(), 4, "an engine that cannot be reached makes nothing missing");
     block(|| site.engine.start_again());
     let took = site.equal_within(FIVE).await;
     eprintln!("after TERM: equal {} ms after it answered", took.as_millis());
@@ -44,6 +47,13 @@ async fn an_engine_that_is_stopped_killed_or_frozen_is_followed_within_five_seco
     assert_eq!(site.state(&created).await, "created");
     assert_eq!(site.last_state_line(&plain).await, "state running→stopped engine_restart");
     assert_eq!(site.last_state_line(&kept).await, "state stopped→running engine_restart");
+    let story = site.story(&paused).await;
+    let since_the_pause: Vec<&String> =
+        story.iter().skip_while(|line| !line.contains("running→paused")).skip(1).collect();
+    assert!(
+        !since_the_pause.is_empty() && since_the_pause.iter().all(|line| line.ends_with("engine_restart")),
+        "it lets what is paused go on before it ends it: {story:?}"
+    );
 
     block(|| site.engine.docker(&["start", "plain"]).ok());
     site.equal_within(FIVE).await;
@@ -59,7 +69,7 @@ async fn an_engine_that_is_stopped_killed_or_frozen_is_followed_within_five_seco
     let frozen = Duration::from_secs(30);
     site.pulse_within(frozen, "a frozen engine is said to be away", |p| matches!(p.link, Link::Away(_)))
         .await;
-    assert_eq!(site.rows().await.len(), 3);
+    assert_eq!(site.rows().await.len(), 4);
     block(|| site.engine.thaw());
     let took = site.equal_within(FIVE).await;
     site.pulse_within(FIVE, "and to be back", |p| p.link == Link::Connected).await;
@@ -68,6 +78,40 @@ async fn an_engine_that_is_stopped_killed_or_frozen_is_followed_within_five_seco
     let engine = site.pulse().engine.unwrap().id;
     let gaps = site.store.gaps(&engine).await.unwrap();
     assert!(gaps.len() >= 2 && gaps.iter().all(|gap| gap.reason == GapReason::EngineAway), "{gaps:?}");
+    site.index.stop().await;
+}
+
+/// The way to it is closed for a while, and it goes on: what somebody does meanwhile is not the engine's doing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_could_not_be_reached_for_a_while_has_not_restarted() {
+    let mut site = Site::open().await;
+    let killed = block(|| site.engine.run(&["--name", "killed", IMAGE]));
+    let flooded = block(|| site.engine.run(&["--name", "flooded", IMAGE]));
+    let lives = block(|| site.engine.run(&["--name", "lives", IMAGE]));
+    let mut relay = Relay::to(&site.engine.socket(), site.engine.scratch().join("relay.sock"));
+    site.watch_through(relay.socket()).await;
+    let away = |p: &Pulse| matches!(p.link, Link::Away(_));
+    let ask_it = |verb: &str, id: &ContainerId, after: &str| {
+        let answer = ask(&site.engine.socket(), "POST", &format!("/containers/{id}/{verb}{after}")).unwrap();
+        assert!(answer.contains(" 204 "), "{answer}");
+    };
+
+    relay.close().await;
+    site.pulse_within(FIVE, "it is said to be away", away).await;
+    block(|| ask_it("kill", &killed, ""));
+    relay.open();
+    site.equal_within(FIVE).await;
+    let told = site.last_state_line(&killed).await;
+    assert_eq!(told, "state running→stopped foreign", "the engine remembers who did it");
+
+    relay.close().await;
+    site.pulse_within(FIVE, "it is said to be away", away).await;
+    block(|| ask_it("kill", &flooded, ""));
+    block(|| (0..300).for_each(|n| ask_it("rename", &lives, &format!("?name=renamed-{n}"))));
+    relay.open();
+    site.equal_within(FIVE).await;
+    let told = site.last_state_line(&flooded).await;
+    assert_eq!(told, "state running→stopped unknown", "it has forgotten, and something runs on as before");
     site.index.stop().await;
 }
 

@@ -6,6 +6,7 @@
 
 mod engine;
 mod ours;
+mod relay;
 mod site;
 mod transitions;
 mod verdicts;

@@ -1,6 +1,7 @@
 //! A real engine with the real core watching it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use harness::engine::{RealEngine, Release};
 use harness::world::differences;
 use tinyforge_core::clock::{SharedClock, SystemClock};
 use tinyforge_core::docker::SharedEngine;
+use tinyforge_core::docker::bollard::DockerEngine;
+use tinyforge_core::docker::endpoint::Endpoint;
 use tinyforge_core::events::Bus;
 use tinyforge_core::reconcile::{OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use tinyforge_core::rules::container::Observed;
@@ -41,19 +44,20 @@ impl Site {
         let bus = Bus::default();
         let store = Store::open(home.path(), bus.clone(), jiff::Timestamp::now()).unwrap();
         let door = engine.door();
-        let index = Reconciler::start(Parts {
-            engine: Arc::clone(&door),
-            store: store.clone(),
-            bus: bus.clone(),
-            clock: Arc::new(SystemClock) as SharedClock,
-            own: OwnActs::default(),
-            rhythm: Rhythm::default(),
-        });
+        let index = watch(&door, &store, &bus);
         index.settled().await;
         let site = Self { release, engine, door, store, bus, index, _home: home };
         // Podman's first answer about itself may take longer than a call is waited for.
         site.pulse_within(UP, "the first pass is through", |pulse| pulse.passes > 0).await;
         site
+    }
+
+    /// Goes on watching by another way to the engine.
+    pub async fn watch_through(&mut self, socket: &Path) {
+        self.index.stop().await;
+        let door: SharedEngine = Arc::new(DockerEngine::new(&Endpoint::Unix(socket.to_owned())).unwrap());
+        self.index = watch(&door, &self.store, &self.bus);
+        self.pulse_within(UP, "the first pass is through", |pulse| pulse.passes > 0).await;
     }
 
     pub fn pulse(&self) -> Pulse {
@@ -130,4 +134,15 @@ impl Site {
     pub async fn last_state_line(&self, id: &ContainerId) -> String {
         self.story(id).await.into_iter().rfind(|line| line.starts_with("state")).unwrap_or_default()
     }
+}
+
+fn watch(door: &SharedEngine, store: &Store, bus: &Bus) -> Reconciler {
+    Reconciler::start(Parts {
+        engine: Arc::clone(door),
+        store: store.clone(),
+        bus: bus.clone(),
+        clock: Arc::new(SystemClock) as SharedClock,
+        own: OwnActs::default(),
+        rhythm: Rhythm::default(),
+    })
 }

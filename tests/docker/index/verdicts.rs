@@ -99,7 +99,7 @@ async fn ends_of_its_own(site: &Site) {
 
     let signalled = run(site, &["--name", "signalled", IMAGE, "sh", "-c", "sh -c 'kill -SEGV $$'; exit $?"]);
     let found = becomes(site, &signalled, Kind::Crashed, Some(Cause::Exit)).await;
-    assert_eq!(found.text, "Crashed: exit 139, signal 11 (SEGV)");
+    assert_eq!(found.text, "Crashed: exit 139, SIGSEGV");
     docker(site, &["rm", "init", "crashed", "lost", "signalled"]);
 }
 
@@ -133,7 +133,7 @@ async fn ends_by_others(site: &Site) {
     docker(site, &["kill", "killed"]);
     becomes(site, &stopped, Kind::Stopped, Some(Cause::Foreign)).await;
     let found = becomes(site, &killed, Kind::Stopped, Some(Cause::Foreign)).await;
-    assert_eq!(found.text, "Stopped by somebody (exit 137, signal 9 (KILL))");
+    assert_eq!(found.text, "Stopped by somebody (exit 137, SIGKILL)");
     docker(site, &["rm", "stopped", "killed"]);
 }
 

@@ -2,6 +2,7 @@
 
 mod connect;
 mod inspect;
+mod parting;
 #[cfg(feature = "simulation")]
 mod planted;
 mod rounds;
@@ -17,24 +18,24 @@ use tokio::sync::{mpsc, oneshot, watch as watched};
 use tokio::task::{AbortHandle, JoinSet};
 use tracing::{debug, error, info, warn};
 
+use self::parting::Parting;
 use super::looks::{Looks, Want};
 use super::pass::{Finding, Pass};
 use super::pulse::{Link, Pulse};
 use super::watch::{self, CLUES, Marks};
 use super::{Ask, OwnActs, Parts, Rhythm};
 use crate::clock::SharedClock;
-use crate::docker::{EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
+use crate::docker::{Dialect, EngineError, EngineIdentity, EventStream, Listed, SharedEngine};
 use crate::events::{Bus, Event};
 use crate::rules::cause::{self, Cause, Clue, Deed, Doubt, Evidence, KILL_REACH};
 use crate::rules::container::Observed;
-use crate::rules::diff::Field;
 use crate::rules::dispatch::Claims;
 use crate::rules::gap::{Gap, GapReason};
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::plan::{self, Circumstances, IndexView, RowWrite};
 use crate::rules::planted::{self as fault, Bug};
 use crate::rules::volley::{Kill, SHUTDOWN, last_volley};
-use crate::store::{IndexCommit, IndexLoad, Recast, Store, StoreError};
+use crate::store::{IndexCommit, IndexLoad, Line, Recast, Store, StoreError};
 
 /// Inspects at once: a thousand take a quarter of a second with eight, and more does not make it faster.
 const LOOKS_AT_ONCE: usize = 8;
@@ -206,6 +207,17 @@ pub(super) struct Keeper {
     clues: BTreeMap<ContainerId, Vec<Remembered>>,
     /// Ends by a kill that were put down to somebody, while an engine's shutdown may still turn out to be behind them.
     kills: VecDeque<Kill>,
+    /// What an engine's shutdown may still turn out to be behind.
+    told: Vec<Told>,
+    parting: Parting,
+}
+
+/// A line of the history, and when it was written.
+#[derive(Debug)]
+struct Told {
+    row_id: RowId,
+    line: Line,
+    at: Timestamp,
 }
 
 /// A clue that found nothing to explain yet.
@@ -276,6 +288,8 @@ impl Keeper {
             seen_written: steady,
             clues: BTreeMap::new(),
             kills: VecDeque::new(),
+            told: vec![],
+            parting: Parting::default(),
             clock,
         }
     }

@@ -42,6 +42,10 @@ pub(super) struct Marked {
     pub(super) events: u64,
     /// The engine's time of the latest event.
     pub(super) latest: Option<Timestamp>,
+    /// The latest that was told before the present stream began.
+    past: Option<Timestamp>,
+    /// Whether the present stream has told of the past: an engine that was restarted has forgotten it.
+    remembers: bool,
     compose: BTreeMap<String, Duration>,
     /// Containers of Compose's projects that were just stopped.
     stopped: BTreeMap<ContainerId, Duration>,
@@ -56,6 +60,7 @@ impl Marks {
         let mut marked = self.lock();
         let compose = marked.is_compose_at_work(event, now);
         marked.events += 1;
+        marked.remembers |= marked.past.is_some_and(|past| event.at <= past);
         marked.latest = Some(marked.latest.map_or(event.at, |latest| latest.max(event.at)));
         let clues = marked.clues.entry(event.container_id.clone()).or_default();
         if clues.len() == CLUES {
@@ -71,6 +76,8 @@ impl Marks {
         let mut marked = self.lock();
         marked.clues.clear();
         marked.latest = None;
+        marked.past = None;
+        marked.remembers = false;
         marked.compose.clear();
         marked.stopped.clear();
     }
@@ -86,6 +93,18 @@ impl Marks {
 
     pub(super) fn latest(&self) -> Option<Timestamp> {
         self.lock().latest
+    }
+
+    /// A stream begins, and reaches back.
+    pub(super) fn ask_for_the_past(&self) {
+        let mut marked = self.lock();
+        marked.past = marked.latest;
+        marked.remembers = false;
+    }
+
+    /// Whether it has told again what was told before it began.
+    pub(super) fn remember_the_past(&self) -> bool {
+        self.lock().remembers
     }
 
     /// Returns when something was marked.

@@ -128,6 +128,8 @@ pub struct Evidence {
     pub own: Vec<OwnAct>,
     /// Set where the change was found by a pass after a doubt.
     pub doubt: Option<Doubt>,
+    /// The engine may keep to itself who stopped a container, as Podman's does.
+    pub may_hide_a_stop: bool,
 }
 
 impl Evidence {
@@ -234,6 +236,24 @@ fn without_evidence(evidence: &Evidence) -> Cause {
 
 fn somebody(clue: &Clue) -> Cause {
     if clue.compose { Cause::Compose } else { Cause::Foreign }
+}
+
+/// What a program that was killed leaves as its exit code: 128 and the signal's number.
+const KILLED: i64 = 137;
+
+/// Whether an exit code says that a signal ended the program.
+fn is_by_signal(code: i64) -> bool {
+    (129..=192).contains(&code)
+}
+
+/// Whose an end was, with what is known of it besides: a program that the kernel killed for want of memory leaves the
+/// code of a kill, and where the engine may have been asked to stop it and not told, an end by a signal is nobody's.
+#[must_use]
+pub fn of_end_with(evidence: &Evidence, oom_killed: bool, exit_code: Option<i64>) -> Cause {
+    match of_end(evidence, oom_killed && exit_code.is_none_or(|code| code == KILLED)) {
+        Cause::Exit if evidence.may_hide_a_stop && exit_code.is_some_and(is_by_signal) => Cause::Unknown,
+        cause => cause,
+    }
 }
 
 /// Why a container that had a process has none any more, or has another one. An engine that starts kills what its

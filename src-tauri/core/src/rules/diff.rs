@@ -167,9 +167,9 @@ fn paused_since_start(after: &Facts, evidence: &Evidence, now: Timestamp) -> Opt
 fn ended(from: State, to: State, after: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
     let at = after.finished_at.or_else(|| time_of(evidence, Deed::Die)).unwrap_or(now);
     let evidence = evidence.with_death_at(after.finished_at);
-    let cause = match cause::of_end(&evidence, after.oom_killed) {
-        Cause::Exit if to == State::Stopped && !after.has_a_policy() => {
-            cause::of_a_late_stop(&evidence.clues, at).unwrap_or(Cause::Exit)
+    let cause = match cause::of_end_with(&evidence, after.oom_killed, after.exit_code) {
+        cause @ (Cause::Exit | Cause::Unknown) if to == State::Stopped && !after.has_a_policy() => {
+            cause::of_a_late_stop(&evidence.clues, at).unwrap_or(cause)
         }
         cause => cause,
     };

@@ -55,6 +55,33 @@ impl RowWrite {
         self.history().iter().any(|change| change.cause == Cause::Unknown)
     }
 
+    /// What brought about the state that its history tells last, if it tells one.
+    #[must_use]
+    pub fn cause_of_state(&self) -> Option<Cause> {
+        self.state_line().map(|change| change.cause)
+    }
+
+    /// The state that its history tells last, if it tells one.
+    #[must_use]
+    pub fn told_state(&self) -> Option<State> {
+        State::parse(self.state_line()?.to.as_deref()?)
+    }
+
+    fn state_line(&self) -> Option<&Change> {
+        self.history().iter().rev().find(|change| change.field == Field::State)
+    }
+
+    #[must_use]
+    pub fn row_id(&self) -> &RowId {
+        match self {
+            Self::Insert { row, .. } => &row.id,
+            Self::Observe { id, .. }
+            | Self::Missing { id, .. }
+            | Self::Supersede { id, .. }
+            | Self::Retire { id, .. } => id,
+        }
+    }
+
     fn history(&self) -> &[Change] {
         match self {
             Self::Insert { history, .. }
@@ -305,7 +332,7 @@ fn observe(
 pub fn second_thought(row: &Row, clues: &[Clue]) -> Option<Cause> {
     let end = row.course.last_end.as_ref().filter(|_| row.facts.state == State::Stopped)?;
     match end.cause {
-        Cause::Exit if !row.facts.has_a_policy() => cause::of_a_late_stop(clues, end.at),
+        Cause::Exit | Cause::Unknown if !row.facts.has_a_policy() => cause::of_a_late_stop(clues, end.at),
         Cause::Foreign => cause::of_a_stop_that_ends_in_removal(clues, end.at),
         Cause::Exit
         | Cause::Own

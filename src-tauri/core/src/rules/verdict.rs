@@ -272,7 +272,7 @@ fn kind_of_end(cause: Cause, code: Option<i64>, oom_killed: bool) -> Kind {
         Cause::Exit if code.unwrap_or(0) == 0 => Kind::Completed,
         Cause::Exit => Kind::Crashed,
         Cause::Sleep | Cause::Unknown => match code {
-            _ if oom_killed => Kind::OutOfMemory,
+            None | Some(137) if oom_killed => Kind::OutOfMemory,
             None | Some(0) => Kind::Completed,
             Some(code) if ENDED_BY_REQUEST.contains(&code) => Kind::Stopped,
             Some(_) => Kind::Crashed,
@@ -432,8 +432,8 @@ fn meaning(code: i64) -> String {
         129..=192 => {
             let number = code - 128;
             let known = SIGNALS.iter().find(|(known, _)| *known == number);
-            let name = known.map(|(_, name)| format!(" ({name})")).unwrap_or_default();
-            format!("exit {code}, signal {number}{name}")
+            let signal = known.map_or_else(|| format!("signal {number}"), |(_, name)| format!("SIG{name}"));
+            format!("exit {code}, {signal}")
         }
         _ => format!("exit {code}"),
     }

@@ -106,7 +106,7 @@ fn every_verdict_has_its_kind_its_level_its_time_and_a_sentence() {
         (ended(Cause::Exit, 0), "completed info @50: Completed (exit 0)"),
         (ended(Cause::Exit, 3), "crashed bad @50: Crashed: exit 3"),
         (ended(Cause::Exit, 127), "crashed bad @50: Crashed: exit 127, the command was not found"),
-        (ended(Cause::Exit, 139), "crashed bad @50: Crashed: exit 139, signal 11 (SEGV)"),
+        (ended(Cause::Exit, 139), "crashed bad @50: Crashed: exit 139, SIGSEGV"),
         (ended(Cause::Exit, 190), "crashed bad @50: Crashed: exit 190, signal 62"),
         (ended(Cause::Exit, -1), "crashed bad @50: Crashed: exit -1"),
         (ended(Cause::Oom, 137), "out_of_memory bad @50: Out of memory: the kernel killed it"),
@@ -149,15 +149,15 @@ fn every_verdict_has_its_kind_its_level_its_time_and_a_sentence() {
 #[test]
 fn the_same_exit_code_means_something_else_by_who_ended_it() {
     let by = |cause| told(&ended(cause, 137), at(60));
-    assert_eq!(by(Cause::Own), "stopped info @50: Stopped by Tinyforge (exit 137, signal 9 (KILL))");
-    assert_eq!(by(Cause::Foreign), "stopped info @50: Stopped by somebody (exit 137, signal 9 (KILL))");
-    assert_eq!(by(Cause::Compose), "stopped info @50: Stopped by Compose (exit 137, signal 9 (KILL))");
-    assert_eq!(by(Cause::Exit), "crashed bad @50: Crashed: exit 137, signal 9 (KILL)");
+    assert_eq!(by(Cause::Own), "stopped info @50: Stopped by Tinyforge (exit 137, SIGKILL)");
+    assert_eq!(by(Cause::Foreign), "stopped info @50: Stopped by somebody (exit 137, SIGKILL)");
+    assert_eq!(by(Cause::Compose), "stopped info @50: Stopped by Compose (exit 137, SIGKILL)");
+    assert_eq!(by(Cause::Exit), "crashed bad @50: Crashed: exit 137, SIGKILL");
     assert_eq!(
         by(Cause::EngineRestart),
-        "stopped_with_engine warn @50: Stopped when the engine went, and not started again (exit 137, signal 9 (KILL))"
+        "stopped_with_engine warn @50: Stopped when the engine went, and not started again (exit 137, SIGKILL)"
     );
-    let lost = "stopped info @50: Stopped by a signal, whose is not known (exit 137, signal 9 (KILL))";
+    let lost = "stopped info @50: Stopped by a signal, whose is not known (exit 137, SIGKILL)";
     assert_eq!(by(Cause::Unknown), lost, "and where the evidence was lost that is said");
     let flagged = with(ended(Cause::Unknown, 137), |row| row.facts.oom_killed = true);
     assert_eq!(judge(&flagged, at(60)).kind, Kind::OutOfMemory, "unless the engine's flag tells");

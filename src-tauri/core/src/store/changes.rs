@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, named_params, params};
 
-use super::Recast;
 use super::error::Sql;
 use super::words::{self, Columns as _, time_text};
+use super::{Line, Recast};
 use crate::events::Recorded;
 use crate::rules::diff::{Change, Field};
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
@@ -94,23 +94,46 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
     })
 }
 
-/// Gives the latest line of a row's field another cause, if it tells an end and was recorded at or after `since`. Tells
-/// whether it did.
+/// Gives the line that is meant another cause, if it was recorded at or after `since`. Tells whether there was one that
+/// told an end.
 pub(super) fn recast(db: &Connection, engine: &EngineId, recast: &Recast) -> Sql<bool> {
-    let changed = db
-        .prepare_cached(
-            "UPDATE container_changes SET cause = ?5 WHERE seq = (
-             SELECT max(seq) FROM container_changes WHERE engine_id = ?1 AND row_id = ?2 AND field = ?3)
-         AND recorded_at >= ?4 AND to_value IN ('stopped', 'failed')",
+    let ended: Vec<bool> = db
+        .prepare_cached(meant(recast.line))?
+        .query_map(
+            params![
+                engine.as_str(),
+                recast.row_id.as_str(),
+                time_text(recast.since),
+                words::cause(recast.cause),
+            ],
+            |line| line.get(0),
         )?
-        .execute(params![
-            engine.as_str(),
-            recast.row_id.as_str(),
-            words::field(recast.field),
-            time_text(recast.since),
-            words::cause(recast.cause),
-        ])?;
-    Ok(changed > 0)
+        .collect::<Sql<_>>()?;
+    Ok(ended.contains(&true))
+}
+
+fn meant(line: Line) -> &'static str {
+    macro_rules! recast {
+        ($which:literal) => {
+            concat!(
+                "UPDATE container_changes SET cause = ?4
+                 WHERE engine_id = ?1 AND row_id = ?2 AND field = 'state' AND recorded_at >= ?3 AND ",
+                $which,
+                " RETURNING coalesce(to_value, '') IN ('stopped', 'failed', 'restarting', 'missing')"
+            )
+        };
+    }
+    match line {
+        Line::Latest => recast!(
+            "seq = (SELECT max(seq) FROM container_changes
+            WHERE engine_id = ?1 AND row_id = ?2 AND field = 'state')"
+        ),
+        Line::End => recast!(
+            "to_value IN ('stopped', 'failed') AND seq = (SELECT max(seq) FROM container_changes
+            WHERE engine_id = ?1 AND row_id = ?2 AND field = 'state')"
+        ),
+        Line::Unpaused => recast!("from_value = 'paused' AND to_value = 'running'"),
+    }
 }
 
 /// The latest lines of one engine, and of what no engine has taken over yet; without an engine, of all. Oldest first.

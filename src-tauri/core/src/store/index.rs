@@ -91,8 +91,8 @@ pub(super) fn commit(db: &Connection, commit: &IndexCommit) -> Result<Done<u64>,
         gaps::insert(db, engine, gap).during(COMMIT)?;
     }
     for recast in &commit.recasts {
-        let told = changes::recast(db, engine, recast).during(COMMIT)?;
-        if told && containers::recast(db, &recast.row_id, recast.cause, commit.now).during(COMMIT)? {
+        let ended = changes::recast(db, engine, recast).during(COMMIT)?;
+        if ended && containers::recast(db, &recast.row_id, recast.cause, commit.now).during(COMMIT)? {
             changed.rows.insert(recast.row_id.clone());
         }
     }

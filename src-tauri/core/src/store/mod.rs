@@ -48,7 +48,7 @@ use jiff::Timestamp;
 
 use crate::events::Bus;
 use crate::rules::cause::Cause;
-use crate::rules::diff::{Change, Field};
+use crate::rules::diff::Change;
 use crate::rules::dispatch::{Claims, Recorded, Workload};
 use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
@@ -131,10 +131,21 @@ pub struct IndexCommit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recast {
     pub row_id: RowId,
-    /// The latest change of this field, if it tells an end and was recorded at or after `since`.
-    pub field: Field,
+    pub line: Line,
+    /// Only if it was recorded at or after this.
     pub since: Timestamp,
     pub cause: Cause,
+}
+
+/// Which of the lines that tell a row's states is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// The latest, whatever it tells.
+    Latest,
+    /// The latest, if it tells an end.
+    End,
+    /// The one in which it went on from a pause: an engine that stops lets what is paused go on before it ends it.
+    Unpaused,
 }
 
 /// Opening and closing.

@@ -125,6 +125,8 @@ impl Keeper {
         self.marks.forget();
         self.gaps.clear();
         self.recasts.clear();
+        self.told.clear();
+        self.parting = Parting::default();
         self.pass = None;
     }
 
@@ -142,6 +144,7 @@ impl Keeper {
     pub(super) fn subscribed(&mut self, stream: EventStream) {
         let Connection::Subscribing { attempt } = self.connection else { return };
         self.sign_of_life();
+        self.meet_again();
         self.generation += 1;
         #[cfg(feature = "simulation")]
         let stream = planted::behind_the_store(stream, &self.store);
@@ -165,10 +168,7 @@ impl Keeper {
     }
 
     pub(super) fn not_reached(&mut self, error: EngineError) {
-        if let (EngineError::Absent { .. }, Some((doubt @ Doubt::Reconnected, _))) = (&error, &mut self.doubt)
-        {
-            *doubt = Doubt::EngineAway;
-        }
+        self.presume_a_restart(&error);
         let attempt = match &self.connection {
             Connection::Identifying { attempt } | Connection::Subscribing { attempt } => *attempt,
             Connection::Confirming { reader, asked, attempt } => {
@@ -198,6 +198,9 @@ impl Keeper {
     }
 
     pub(super) fn stream_ended(&mut self, generation: u64, why: &str) {
+        if self.parting.was_heard_to_the_end(generation) {
+            return self.heard_to_the_end();
+        }
         if generation != self.generation || fault::is(Bug::ABrokenStreamIsNotNoticed) {
             return;
         }
@@ -218,7 +221,7 @@ impl Keeper {
     /// From here on nothing is verified until a pass after the return.
     pub(super) fn lose_engine(&mut self, error: EngineError) {
         let Connection::Connected { reader, attempt, since } = &self.connection else { return };
-        reader.abort();
+        self.parting = Parting::begin(&error, reader, self.generation, self.clock.now());
         // A connection that lasts begins anew with the first wait; one that breaks at once must not be sought in a rush.
         let lasted = self.clock.steady().saturating_sub(*since) >= LASTED;
         let attempt = if lasted { None } else { Some(*attempt) };

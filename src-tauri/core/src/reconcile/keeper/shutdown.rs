@@ -44,14 +44,39 @@ impl Keeper {
             answer.want.clues.clear();
             answer.want.doubt = Some(Doubt::EngineAway);
         }
-        // One that lives, or has lived on with its signal, has no end to be put down to anybody.
-        let rows = volley.iter().filter_map(|id| self.view.of_container(id));
-        let rows = rows.filter(|row| !row.facts.state.is_alive());
-        let rows: Vec<RowId> = rows.map(|row| row.id.clone()).collect();
-        for row in rows {
-            self.recast(row, Cause::EngineRestart, SHUTDOWN);
+        let members: BTreeSet<RowId> =
+            volley.iter().filter_map(|id| self.view.of_container(id)).map(|row| row.id.clone()).collect();
+        for told in std::mem::take(&mut self.told) {
+            if told.at < since || !members.contains(&told.row_id) {
+                continue;
+            }
+            match told.line {
+                // One that lives again has no end to be put down to anybody.
+                Line::End if self.view.row(&told.row_id).is_some_and(|row| row.facts.state.is_alive()) => {}
+                Line::End => self.recast(told.row_id, Cause::EngineRestart, SHUTDOWN),
+                Line::Unpaused | Line::Latest => self.recasts.push(Recast {
+                    row_id: told.row_id,
+                    line: told.line,
+                    since,
+                    cause: Cause::EngineRestart,
+                }),
+            }
         }
         true
+    }
+
+    /// Notes what is written of a container and an engine's shutdown may turn out to be behind: an end, and that it went on
+    /// from a pause, for it lets go on what is paused, to end it.
+    pub(super) fn note_what_a_shutdown_does(&mut self, id: &ContainerId, write: &RowWrite, now: Timestamp) {
+        let was_paused = self.view.of_container(id).is_some_and(|row| row.facts.state == State::Paused);
+        let line = match write.told_state() {
+            Some(State::Stopped | State::Failed) => Line::End,
+            Some(State::Running) if was_paused => Line::Unpaused,
+            Some(_) | None => return,
+        };
+        let since = before(now, SHUTDOWN);
+        self.told.retain(|told| told.at >= since);
+        self.told.push(Told { row_id: write.row_id().clone(), line, at: now });
     }
 
     /// Those that waited for their policy, and those of them that were found to have ended and nobody knew why.

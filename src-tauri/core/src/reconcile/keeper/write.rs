@@ -20,6 +20,7 @@ impl Keeper {
         let now = self.clock.now();
         let some = if self.one_by_one { self.answers.len().min(1) } else { self.answers.len() };
         let answers: Vec<Answer> = self.answers.drain(..some).collect();
+        self.notice_survivors(&answers);
         let mut writes = vec![];
         let mut settles = vec![];
         let mut workloads = BTreeSet::new();
@@ -30,9 +31,11 @@ impl Keeper {
                 self.looks.defer(&id, want, self.clock.steady());
                 continue;
             }
-            let lives = seen.is_some_and(|seen| seen.state.is_alive());
+            let lives = seen.as_ref().is_some_and(|seen| seen.state.is_alive());
             self.remember_clues(&id, &mut want, write.as_ref(), lives);
             if let Some(write) = write {
+                self.presume(&engine_id, &id, seen.as_ref(), &want, &write);
+                self.note_what_a_shutdown_does(&id, &write, now);
                 if want.is_unannounced() && self.is_news(&id, &write) {
                     self.unannounced.insert(id.clone(), self.clock.steady() + LATE_EVENT);
                 }
@@ -103,7 +106,7 @@ impl Keeper {
     pub(super) fn recast(&mut self, row_id: RowId, cause: Cause, within: Duration) {
         self.view.recast(&row_id, cause);
         let since = before(self.clock.now(), within);
-        self.recasts.push(Recast { row_id, field: Field::State, since, cause });
+        self.recasts.push(Recast { row_id, line: Line::End, since, cause });
     }
 
     pub(super) fn may_write(&mut self) -> bool {
@@ -129,7 +132,12 @@ impl Keeper {
     ) -> Option<RowWrite> {
         let mut clues: Vec<Clue> = self.remembered(id).chain(&want.clues).cloned().collect();
         clues.sort_by_key(|clue| clue.at);
-        let evidence = Evidence { clues, own: self.own.of(id), doubt: want.doubt };
+        let evidence = Evidence {
+            clues,
+            own: self.own.of(id),
+            doubt: self.as_it_turned_out(want.doubt),
+            may_hide_a_stop: self.pulse.engine.as_ref().is_some_and(|who| who.dialect == Dialect::Podman),
+        };
         let around = Circumstances { engine, claims: &self.claims, now, verified_at: self.pulse.verified_at };
         match seen {
             Some(seen) => plan::of_inspect(&self.view, seen, &evidence, &around),
@@ -137,10 +145,12 @@ impl Keeper {
         }
     }
 
-    /// An inspect can be ahead of the event that tells what it found; what happened in a time of doubt has none.
+    /// An inspect can be ahead of the event that tells what it found; what happened in a time of doubt has none, and a
+    /// death that was told without a cause gets none.
     pub(super) fn may_be_explained(&self, want: &Want) -> bool {
         let waits = |until| self.clock.steady() < until || fault::is(Bug::AnExplanationIsWaitedForForEver);
-        want.doubt.is_none() && want.explained_by.is_none_or(waits)
+        let told = want.clues.iter().any(|clue| clue.deed == Deed::Die);
+        want.doubt.is_none() && !told && want.explained_by.is_none_or(waits)
     }
 
     /// A look that found no other state leaves its clues to the next one, for as long as they can explain anything.

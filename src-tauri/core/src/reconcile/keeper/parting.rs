@@ -1,0 +1,132 @@
+//! Whether an engine that was lost and is found again has lived through it.
+//!
+//! A socket that is gone may mean an engine that stops, or one that goes on behind it. One that stops lets nobody in any
+//! more and only then ends what it runs, and tells it on the streams that are still open: they are heard to their end.
+//! One that went on still knows what it told before, keeps the stream open, or runs a container that nobody started
+//! anew. Whatever was put down to a restart until that shows gets the cause that is left without one.
+
+use super::*;
+use crate::rules::container::State;
+use crate::rules::row::Row;
+
+/// What is known of an engine since it was lost.
+#[derive(Default)]
+pub(super) struct Parting {
+    /// When it was lost.
+    at: Option<Timestamp>,
+    /// The stream of the connection that was lost, where it is still open.
+    open_stream: Option<(AbortHandle, u64)>,
+    /// It was met again and had not stopped meanwhile.
+    lived_on: bool,
+    /// What was put down to its restart, with the cause that it has if there was none.
+    presumed: Vec<(RowId, Cause)>,
+}
+
+impl Parting {
+    /// Nobody is let in any more: the stream may still tell why. In any other case it is of no use.
+    pub(super) fn begin(why: &EngineError, reader: &AbortHandle, generation: u64, now: Timestamp) -> Self {
+        let shut = matches!(why, EngineError::Absent { .. }) && !reader.is_finished();
+        if !shut {
+            reader.abort();
+        }
+        Self { at: Some(now), open_stream: shut.then(|| (reader.clone(), generation)), ..Self::default() }
+    }
+
+    /// Whether it is the stream that was listened to beyond the loss which has ended.
+    pub(super) fn was_heard_to_the_end(&mut self, generation: u64) -> bool {
+        self.open_stream.take_if(|(_, of)| *of == generation).is_some()
+    }
+}
+
+impl Keeper {
+    /// All is told that the engine had to tell before it went.
+    pub(super) fn heard_to_the_end(&mut self) {
+        self.fetch_marks();
+        if self.recast_a_shutdown() {
+            self.doubt_the_engine();
+        }
+    }
+
+    /// Nothing answers any more where the engine was.
+    pub(super) fn presume_a_restart(&mut self, error: &EngineError) {
+        if matches!(error, EngineError::Absent { .. }) && self.parting.open_stream.is_none() {
+            self.doubt_the_engine();
+        }
+    }
+
+    fn doubt_the_engine(&mut self) {
+        if let Some((doubt @ Doubt::Reconnected, _)) = &mut self.doubt {
+            *doubt = Doubt::EngineAway;
+        }
+    }
+
+    /// There is a stream again. If the one before is still open, the engine never stopped; from now on the new one shows
+    /// whether it remembers.
+    pub(super) fn meet_again(&mut self) {
+        if let Some((reader, _)) = self.parting.open_stream.take() {
+            reader.abort();
+            self.parting.lived_on = true;
+        }
+        self.marks.ask_for_the_past();
+    }
+
+    /// A doubt in the light of what is known by now.
+    pub(super) fn as_it_turned_out(&self, doubt: Option<Doubt>) -> Option<Doubt> {
+        match doubt {
+            Some(Doubt::EngineAway) if self.parting.lived_on || self.marks.remember_the_past() => {
+                Some(Doubt::Reconnected)
+            }
+            doubt => doubt,
+        }
+    }
+
+    /// A container that runs on as it was started before shows that the engine did not stop it. What these answers show
+    /// holds for each of them, and for what was written before.
+    pub(super) fn notice_survivors(&mut self, answers: &[Answer]) {
+        let survives = |answer: &Answer| self.survives(&answer.id, answer.seen.as_ref());
+        self.parting.lived_on |= answers.iter().any(survives);
+        if self.as_it_turned_out(Some(Doubt::EngineAway)) != Some(Doubt::EngineAway) {
+            self.take_back_the_restart();
+        }
+    }
+
+    fn survives(&self, id: &ContainerId, seen: Option<&Observed>) -> bool {
+        let known = |row: &&Row| is_of_one_life(row.facts.state) && Some(row.updated_at) <= self.parting.at;
+        let row = self.view.of_container(id).filter(known);
+        row.zip(seen)
+            .is_some_and(|(row, seen)| is_of_one_life(seen.state) && row.facts.started_at == seen.started_at)
+    }
+
+    fn take_back_the_restart(&mut self) {
+        for (row_id, cause) in std::mem::take(&mut self.parting.presumed) {
+            self.view.recast(&row_id, cause);
+            let since = before(self.clock.now(), SHUTDOWN);
+            self.recasts.push(Recast { row_id, line: Line::Latest, since, cause });
+        }
+    }
+
+    /// Notes what was put down to a restart that nothing has proved yet.
+    pub(super) fn presume(
+        &mut self,
+        engine: &EngineId,
+        id: &ContainerId,
+        seen: Option<&Observed>,
+        want: &Want,
+        write: &RowWrite,
+    ) {
+        if write.cause_of_state() != Some(Cause::EngineRestart) {
+            return;
+        }
+        let otherwise =
+            Want { doubt: Some(Doubt::Reconnected), clues: want.clues.clone(), ..Want::default() };
+        let otherwise = self.plan(engine, id, seen, &otherwise, self.clock.now());
+        if let Some(cause) = otherwise.and_then(|write| write.cause_of_state()) {
+            self.parting.presumed.push((write.row_id().clone(), cause));
+        }
+    }
+}
+
+/// Whether a container in that state has the process that it was started with.
+fn is_of_one_life(state: State) -> bool {
+    matches!(state, State::Running | State::Paused)
+}
