@@ -6,6 +6,9 @@
 //! all the time: a gate on its way to the engine takes its weight off and puts it on again, and a half begins when the
 //! daemon, let in again, has looked at everything and grown still.
 //!
+//! *Bare*: the same with a reader in our place that holds nothing, decides nothing and writes nothing: it reads the
+//! events and inspects what each is about. Whoever is to be exact asks at least that much.
+//!
 //! *Blocked*: the same while another connection holds the database's write lock, from before the first pair to after
 //! the last, sixty seconds and more; afterwards the index must come to what the engine has.
 
@@ -28,6 +31,8 @@ const A_SECOND: u32 = 50;
 const HALF: u32 = 100;
 /// For how long the database is blocked at least.
 const BLOCKED: Duration = Duration::from_secs(60);
+/// By how much two runs of the same thing differ here.
+const NOISE: f64 = 1.02;
 /// After the lock is gone the index is equal long before this.
 const OVERDUE: Duration = Duration::from_secs(30);
 
@@ -40,6 +45,11 @@ pub fn measure() -> Vec<Figure> {
     until_it_is_exact(&sandbox);
 
     let free = others.pairs(&gate);
+    gate.shut();
+    let bare = bare_reader(&engine);
+    let floor = others.pairs(&bare);
+    bare.shut();
+    gate.open();
     let lock = lock(&sandbox);
     let began = Instant::now();
     let blocked = others.pairs(&gate);
@@ -50,12 +60,37 @@ pub fn measure() -> Vec<Figure> {
     drop(lock);
     until_it_is_exact(&sandbox);
     vec![
-        free.figure("others' renames with us watching", "without us"),
+        free.figure("others' renames with us watching", "without us").unless_met(explained(&free, &floor)),
         blocked.figure(
             "others' renames, our database blocked",
             &format!("without us (blocked for {} s)", held.as_secs()),
         ),
     ]
+}
+
+/// A reader that is no better than it must be, behind a gate of its own.
+fn bare_reader(engine: &RealEngine) -> Gate {
+    let gate = Gate::before(&engine.socket(), engine.scratch().join("bare.sock"));
+    let socket = engine.scratch().join("bare.sock");
+    std::thread::spawn(move || {
+        loop {
+            Other::at(&socket).and_then(|inspecting| Other::at(&socket)?.inspect_each_event(inspecting)).ok();
+            // The gate is shut, which is how it is told to rest.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    gate.open();
+    gate
+}
+
+/// What a bare reader costs, where we cost no more.
+fn explained(ours: &Halves, floor: &Halves) -> Option<String> {
+    (ours.ratio() <= floor.ratio() * NOISE).then(|| {
+        format!(
+            "a bare reader that inspects once for each event costs {:.3} × in the same run: it is the engine's price of being asked",
+            floor.ratio()
+        )
+    })
 }
 
 /// A program that renames containers, and what it goes through.
@@ -111,9 +146,13 @@ struct Halves {
 }
 
 impl Halves {
+    fn ratio(&self) -> f64 {
+        ratio(median(&self.with), median(&self.without))
+    }
+
     fn figure(&self, what: &'static str, beside: &str) -> Figure {
         let (with, without) = (median(&self.with), median(&self.without));
-        let ratio = ratio(with, without);
+        let ratio = self.ratio();
         Figure::new(what, ms(with))
             .beside(format!("{beside}: {}", ms(without)))
             .ratio(ratio)

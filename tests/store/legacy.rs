@@ -4,7 +4,9 @@ use std::path::Path;
 
 use tinyforge_core::events::Bus;
 use tinyforge_core::rules::container::{State, WorkloadKind};
-use tinyforge_core::rules::ids::{EngineId, RowId, WorkloadId};
+use tinyforge_core::rules::dispatch::{Claim, owner_of};
+use tinyforge_core::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
+use tinyforge_core::rules::labels::Labels;
 use tinyforge_core::rules::row::{Owner, Row};
 use tinyforge_core::store::{IndexCommit, OpenNote, RowWrite, Store};
 
@@ -256,4 +258,19 @@ async fn the_beginning_of_an_id_is_no_container() {
     let load = store.load_index(&engine()).await.unwrap();
     assert_eq!((load.rows[0].container_id.as_ref(), load.rows[0].facts.state), (None, State::Missing));
     assert_eq!(load.claims.legacy_instances["i"].row, load.rows[0].id, "its container's label leads to it");
+}
+
+/// The earlier program noted which container was an instance's: that stands where the container has no label.
+#[tokio::test]
+async fn an_instance_keeps_the_container_that_it_was_recorded_with() {
+    let home = tempfile::tempdir().unwrap();
+    lay(home.path(), MINIMAL);
+    let store = Store::open(home.path(), Bus::default(), at(0)).unwrap();
+    let load = store.load_index(&engine()).await.unwrap();
+    let row = &load.rows[0];
+    let container = row.container_id.clone().unwrap();
+    let ruling = owner_of(&container, &Labels::default(), &load.claims);
+    assert_eq!((ruling.claim, &ruling.owner), (Claim::Recorded, &row.owner));
+    let other = owner_of(&ContainerId::new("d".repeat(64)), &Labels::default(), &load.claims);
+    assert_eq!(other.owner, Owner::foreign());
 }

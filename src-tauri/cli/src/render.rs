@@ -269,6 +269,18 @@ pub fn age(status: &Status, now: Timestamp) -> Option<String> {
     Some(format!("the engine is {}: {} {shown}.", status.engine.state.as_str(), why(&status.engine)))
 }
 
+/// What standard error says of containers that the engine lists and cannot describe: an answer without them is not whole.
+pub fn unreadable(status: &Status) -> Option<String> {
+    let count = status.index.unreadable;
+    let (they, them) =
+        if count == 1 { ("1 container".to_owned(), "it") } else { (format!("{count} containers"), "them") };
+    (count > 0).then(|| {
+        format!(
+            "{they} cannot be inspected: {them} the index has as last known, or not at all. `tinyforge doctor` says more."
+        )
+    })
+}
+
 pub fn verification(verification: &Verification, view: &View) -> String {
     let checked = count(verification.checked, "container");
     if verification.equal {

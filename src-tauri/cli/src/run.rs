@@ -292,6 +292,7 @@ pub async fn asked_with_age<C: Command>(command: C) -> Result<C::Answer, ApiErro
     let answer = reached.call(command).await?;
     let status = reached.call(command::GetStatus {}).await?;
     render::age(&status, Timestamp::now()).iter().for_each(|age| tell(age));
+    render::unreadable(&status).iter().for_each(|lacking| tell(lacking));
     reached.leave().await;
     Ok(answer)
 }

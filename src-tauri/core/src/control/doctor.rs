@@ -101,7 +101,10 @@ fn index(status: &Status, pulse: &Pulse, pass_interval: Duration, now: Timestamp
             (said, Some("It is made by the first pass over an engine that answers."))
         }
         Some(Attention::Stuck) => (
-            format!("{said}; {} cannot be inspected or written and stand as last known", pulse.stuck),
+            format!(
+                "{said}; {} cannot be inspected or written: those known stand as they were, others are not shown",
+                pulse.stuck
+            ),
             Some("Look at the daemon's log: an inspect of these hangs or fails, or what it says is refused."),
         ),
         Some(Attention::Surprised) => {

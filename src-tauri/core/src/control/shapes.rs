@@ -115,8 +115,6 @@ impl EngineState {
 pub struct EngineStatus {
     pub state: EngineState,
     pub endpoint: String,
-    /// Whether it is the demo's.
-    pub simulated: bool,
     pub version: Option<String>,
     pub api_version: Option<String>,
     pub id: Option<String>,
@@ -127,6 +125,8 @@ pub struct EngineStatus {
     /// Why it is not connected, and the cure.
     pub reason: Option<String>,
     pub cure: Option<String>,
+    /// Whether it is the demo's.
+    pub simulated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
@@ -142,6 +142,8 @@ pub struct IndexStatus {
     pub events: u64,
     /// Changes that a pass found and no event had announced.
     pub divergences: u64,
+    /// Containers that cannot be inspected: their rows stand as last known, and those never seen have none.
+    pub unreadable: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]

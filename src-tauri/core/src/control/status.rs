@@ -76,8 +76,6 @@ impl Control {
         let endpoint = self.parts.engine.endpoint();
         EngineStatus {
             state,
-            simulated: Demo::is_at(&endpoint),
-            endpoint,
             version: pulse.engine.as_ref().map(|engine| engine.version.clone()),
             api_version: pulse.engine.as_ref().map(|engine| engine.api_version.clone()),
             id: pulse.engine.as_ref().map(|engine| engine.id.to_string()),
@@ -85,6 +83,8 @@ impl Control {
             since: pulse.since,
             reason: why.map(ToString::to_string),
             cure: why.map(|error| error.cure().to_owned()),
+            simulated: Demo::is_at(&endpoint),
+            endpoint,
         }
     }
 
@@ -107,6 +107,7 @@ impl Control {
             passes: pulse.passes,
             events: pulse.events,
             divergences: pulse.divergences,
+            unreadable: pulse.stuck,
         })
     }
 

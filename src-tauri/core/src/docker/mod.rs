@@ -203,7 +203,7 @@ impl EngineError {
                 "Start the engine (`sudo systemctl start docker`, or Docker Desktop), or point DOCKER_HOST at one that runs."
             }
             Self::Denied { .. } => {
-                "Add yourself to the socket's group (`sudo usermod -aG docker $USER`, then log in again), or use a rootless engine."
+                "Join the group that owns the socket (`ls -l` shows it; for Docker `sudo usermod -aG docker $USER`, then log in again), or use a rootless engine."
             }
             Self::Hung { .. } => {
                 "The engine accepts and does not answer: look at its log (`journalctl -u docker`) or restart it."

@@ -28,9 +28,14 @@ impl RecordedBy {
     }
 }
 
+/// The earlier design recorded which container was an instance's; what has been said since stands above that.
 pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<BTreeMap<ContainerId, Recorded>> {
     db.prepare_cached(
-        "SELECT container_id, workload_id, role, deploy_id FROM recorded_containers WHERE engine_id = ?1",
+        "SELECT container_id, workload_id, role, NULL AS deploy_id FROM containers
+         WHERE engine_id IN (?1, '') AND legacy_instance_id IS NOT NULL AND workload_id IS NOT NULL
+            AND container_id <> ''
+         UNION ALL
+         SELECT container_id, workload_id, role, deploy_id FROM recorded_containers WHERE engine_id = ?1",
     )?
     .query_map([engine.as_str()], |row| {
         let workload_id = WorkloadId::new(row.get::<_, String>(1)?);

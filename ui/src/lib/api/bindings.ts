@@ -207,8 +207,6 @@ export type EngineState = "connected" |
 export type EngineStatus = {
 	state: EngineState,
 	endpoint: string,
-	/**  Whether it is the demo's. */
-	simulated: boolean,
 	version: string | null,
 	api_version: string | null,
 	id: string | null,
@@ -218,6 +216,8 @@ export type EngineStatus = {
 	/**  Why it is not connected, and the cure. */
 	reason: string | null,
 	cure: string | null,
+	/**  Whether it is the demo's. */
+	simulated: boolean,
 };
 
 /**  Why a command failed, for programs. */
@@ -347,6 +347,8 @@ export type IndexStatus = {
 	events: number,
 	/**  Changes that a pass found and no event had announced. */
 	divergences: number,
+	/**  Containers that cannot be inspected: their rows stand as last known, and those never seen have none. */
+	unreadable: number,
 };
 
 /**  What a container is found to be. */
