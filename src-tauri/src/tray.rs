@@ -98,6 +98,7 @@ impl Board {
             Announcement::Patch(_)
             | Announcement::Gap(_)
             | Announcement::Stale(_)
+            | Announcement::Notice(_)
             | Announcement::Setting { .. }
             | Announcement::Lagged { .. }
             | Announcement::Gone { .. } => {}

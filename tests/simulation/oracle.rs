@@ -261,7 +261,8 @@ impl Oracle {
                     Event::GapRecorded(_)
                     | Event::StatusChanged
                     | Event::NewlyStale(_)
-                    | Event::SettingChanged { .. },
+                    | Event::SettingChanged { .. }
+                    | Event::Noticed(_),
                 ) => {}
                 Heard::Lagged(missed) => panic!("the oracle missed {missed} announcements"),
                 Heard::Closed => break,

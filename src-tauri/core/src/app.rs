@@ -288,7 +288,11 @@ async fn follow(bus: Bus, store: Store, index: Reconciler, clock: SharedClock, o
                 }
             }
             Heard::Event(
-                Event::IndexChanged(_) | Event::GapRecorded(_) | Event::StatusChanged | Event::NewlyStale(_),
+                Event::IndexChanged(_)
+                | Event::GapRecorded(_)
+                | Event::StatusChanged
+                | Event::NewlyStale(_)
+                | Event::Noticed(_),
             ) => {}
             Heard::Closed => return,
         }

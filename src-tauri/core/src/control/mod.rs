@@ -146,6 +146,7 @@ impl Control {
             Heard::Event(Event::NewlyStale(found)) => {
                 self.stale_digest(&found).await.map(Announcement::Stale)
             }
+            Heard::Event(Event::Noticed(notice)) => Ok(Announcement::Notice(Box::new((*notice).clone()))),
             Heard::Event(Event::SettingChanged { key }) => {
                 self.setting(&key).await.map(|setting| Announcement::Setting { key, value: setting.value })
             }

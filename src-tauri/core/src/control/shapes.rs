@@ -10,6 +10,7 @@ use super::words;
 use crate::rules::cause::Cause;
 use crate::rules::container::{Health, Port, State, WorkloadKind};
 use crate::rules::diff::Field;
+use crate::rules::notice::Notice;
 use crate::rules::verdict::{Exhibit, Kind, Level, Tally};
 
 /// A container of the index: the single source of truth for project, stack and site containers.
@@ -493,6 +494,8 @@ pub enum Announcement {
     Status(Box<Status>),
     /// Containers have become stale that were not announced before.
     Stale(StaleDigest),
+    /// Somebody is to be told of this, once.
+    Notice(Box<Notice>),
     Setting {
         key: String,
         value: String,

@@ -73,7 +73,11 @@ export type Announcement = {
 /**  Containers have become stale that were not announced before. */
 {
 	type: "stale",
-} & StaleDigest | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
+} & StaleDigest | 
+/**  Somebody is to be told of this, once. */
+{
+	type: "notice",
+} & Notice | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
 /**  Some were missed: ask for a snapshot. */
 ({ type: "lagged"; missed: number }) & { key?: never; reason?: never; value?: never } | 
 /**  The daemon is stopping, or the connection to it ended. */
@@ -404,6 +408,57 @@ export type LogEntry = {
 	/**  How bad it was when it happened; of a foreign container no more than a warning. */
 	level: Level,
 } & HistoryEntry;
+
+/**
+ *  What a user is told. Every text in it is harmless: what others wrote has been made so. It
+ *  is plain text all the same: what draws it escapes what its own format takes for markup.
+ */
+export type Notice = {
+	/**  Counted through the life of the database. */
+	id: number,
+	at: string,
+	kind: NoticeKind,
+	level: Level,
+	/**  Which workload and role, and what: `shop/dev crashed`. */
+	title: string,
+	/**  What is known, and what to do. */
+	body: string,
+	/**  The name of the only workload it is about. */
+	workload: string | null,
+	/**  The role of the only container it is about. */
+	role: string | null,
+	/**  All workloads it is about. */
+	workload_ids: string[],
+	/**  The rows of the containers it is about. */
+	row_ids: string[],
+	/**  Who or what ended the only container it is about. */
+	cause: Cause | null,
+	/**  What to do, in one sentence. */
+	fix: string | null,
+	/**  The window's page that shows more: `#/containers?row=…`. */
+	target: string,
+};
+
+/**  What a notice is about. */
+export type NoticeKind = 
+/**  A container ended by itself, and not well. */
+"crashed" | "out_of_memory" | "crash_looping" | "unhealthy" | 
+/**  The engine no longer knows a container. */
+"vanished" | 
+/**  A container turns between good and bad faster than either lasts. */
+"flapping" | 
+/**  Containers have become stale. */
+"stale" | 
+/**  The engine has not answered for a while. */
+"engine_gone" | 
+/**  It answers again, after that was told. */
+"engine_back" | 
+/**  It was away so briefly that only its restart is worth a word. */
+"engine_restarted" | 
+/**  Several findings at once. */
+"digest" | 
+/**  How much was not told while notifications were paused. */
+"after_pause";
 
 export type PartState = "ok" | "warn" | "fail";
 

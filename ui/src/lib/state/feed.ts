@@ -123,6 +123,7 @@ export class Feed {
         break;
       case 'gap':
       case 'stale':
+      case 'notice':
       case 'setting':
       case 'gone':
         break;
