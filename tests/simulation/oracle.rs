@@ -262,7 +262,8 @@ impl Oracle {
                     | Event::StatusChanged
                     | Event::NewlyStale(_)
                     | Event::SettingChanged { .. }
-                    | Event::Noticed(_),
+                    | Event::Noticed(_)
+                    | Event::NoticeRulesChanged,
                 ) => {}
                 Heard::Lagged(missed) => panic!("the oracle missed {missed} announcements"),
                 Heard::Closed => break,

@@ -57,6 +57,7 @@ pub async fn follow(output: &Output, lines: u32) -> Result<Outcome, Failure> {
                 Announcement::Status(_)
                 | Announcement::Stale(_)
                 | Announcement::Notice(_)
+                | Announcement::NoticeRules(_)
                 | Announcement::Setting { .. },
             ) => {}
             None => {

@@ -29,7 +29,7 @@ enum Who {
     /// The engine is watched from memory; nothing is written. A daemon may be there all the same and not answer.
     Observer(Option<SilentDaemon>),
     /// This process holds the data folder until it is done.
-    InPlace(App),
+    InPlace(Box<App>),
 }
 
 impl Reached {
@@ -76,7 +76,7 @@ impl Reached {
 
     async fn in_place(home: Home) -> Result<Self, ApiError> {
         match app::work_in_place(&home, LOCK_WAIT).await {
-            Ok(app) => Ok(Self { face: Face::Local(app.desk()), who: Who::InPlace(app) }),
+            Ok(app) => Ok(Self { face: Face::Local(app.desk()), who: Who::InPlace(Box::new(app)) }),
             // A daemon may have come up while we waited for the lock that it now holds.
             Err(locked) if locked.code == ErrorCode::Locked => {
                 Client::connect(&home).await?.map(Self::daemon).ok_or_else(|| busy(&locked))

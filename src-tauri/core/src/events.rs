@@ -31,6 +31,8 @@ pub enum Event {
     SettingChanged { key: String },
     /// Somebody is to be told of this. Sent once for each notice, and never again after a restart.
     Noticed(Arc<Notice>),
+    /// What is to be told changed: a pause began or ended, a workload or a kind was muted or is heard again.
+    NoticeRulesChanged,
 }
 
 /// What one scan found to have become stale: all of it in one, so that many are told as few.

@@ -60,7 +60,8 @@ pub fn listen(engine: SharedEngine, store: Store, bus: &Bus, clock: SharedClock)
                         | Event::NewlyStale(_)
                         | Event::StatusChanged
                         | Event::SettingChanged { .. }
-                        | Event::Noticed(_),
+                        | Event::Noticed(_)
+                        | Event::NoticeRulesChanged,
                     ) => {}
                     Heard::Lagged(_) => asking.look_around().await,
                     Heard::Closed => return,

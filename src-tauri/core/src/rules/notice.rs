@@ -1,7 +1,12 @@
 //! What is worth interrupting somebody for, and when.
 //!
-//! [`Notice`] is what a user is told: which workload, what is wrong and why, what to do. Only workloads are spoken of, and only what deserves it: what somebody did on purpose, a
+//! [`Notice`] is what a user is told: which workload, what is wrong and why, what to do. [`policy`] decides whether and
+//! when, [`words`] says it, [`mute`] are a user's wishes. Only workloads are spoken of, and only what deserves it: what somebody did on purpose, a
 //! container that nobody gave into our care, and a start that was tried and failed (whoever tried has the answer) do not.
+
+pub mod mute;
+pub mod policy;
+pub mod words;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,7 +100,7 @@ impl NoticeKind {
     }
 }
 
-/// What a user is told. Every text in it is harmless: what others wrote has been made so. It
+/// What a user is told. Every text in it is harmless: what others wrote has been made so by [`super::text::inert`]. It
 /// is plain text all the same: what draws it escapes what its own format takes for markup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Notice {

@@ -124,6 +124,7 @@ export class Feed {
       case 'gap':
       case 'stale':
       case 'notice':
+      case 'notice_rules':
       case 'setting':
       case 'gone':
         break;
