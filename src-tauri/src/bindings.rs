@@ -3,8 +3,8 @@
 use tauri::Wry;
 use tauri_specta::{Builder, ErrorHandlingMode, collect_commands, collect_events};
 
-use crate::commands::{backups, containers, health, settings, stale, window};
-use crate::events::{Announced, CloseAsked, ContainerChosen, StandingChanged};
+use crate::commands::{backups, containers, health, notices, settings, stale, window};
+use crate::events::{Announced, CloseAsked, ContainerChosen, PlaceChosen, StandingChanged};
 
 pub fn builder() -> Builder<Wry> {
     Builder::new()
@@ -26,6 +26,11 @@ pub fn builder() -> Builder<Wry> {
             health::events,
             health::status,
             health::verify,
+            notices::notice_rules,
+            notices::notices,
+            notices::notices_mute,
+            notices::notices_pause,
+            notices::notices_resume,
             settings::set_setting,
             settings::settings,
             stale::pin,
@@ -39,7 +44,7 @@ pub fn builder() -> Builder<Wry> {
             window::standing,
             window::try_again,
         ])
-        .events(collect_events![Announced, CloseAsked, ContainerChosen, StandingChanged])
+        .events(collect_events![Announced, CloseAsked, ContainerChosen, PlaceChosen, StandingChanged])
 }
 
 #[cfg(test)]

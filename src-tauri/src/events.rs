@@ -1,4 +1,4 @@
-//! What the shell tells the window without being asked: four typed events.
+//! What the shell tells the window without being asked: five typed events.
 
 use serde::{Deserialize, Serialize};
 use specta::Type;
@@ -22,3 +22,7 @@ pub struct CloseAsked;
 /// A container was chosen in the tray, by its row's id.
 #[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
 pub struct ContainerChosen(pub String);
+
+/// A place was chosen in a notification: the address of a page of the window, as it stands behind the `#` and with it.
+#[derive(Debug, Clone, Serialize, Deserialize, Type, Event)]
+pub struct PlaceChosen(pub String);

@@ -1,16 +1,17 @@
-//! Carries what the core says to the web view and to the tray.
+//! Carries what the core says to the web view, to the tray and to the desktop's notifications.
 
 use std::time::Duration;
 
 use tauri::{AppHandle, Manager};
 use tauri_specta::Event;
-use tinyforge_core::control::commands::GetSnapshot;
+use tinyforge_core::control::commands::{GetNoticeRules, GetSnapshot};
 use tinyforge_core::control::shapes::Announcement;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::events::{Announced, StandingChanged};
 use crate::link::{Heard, Link, Standing};
+use crate::notify;
 use crate::tray::{Board, Tray};
 
 /// What may wait here before the core's own backlog takes over, which then says that some were missed.
@@ -71,6 +72,7 @@ async fn pass_on(app: &AppHandle, board: &mut Board, heard: Heard) {
             emit(app, &announced);
             match &announced.0 {
                 Announcement::Lagged { .. } => reread(app, board).await,
+                Announcement::Notice(notice) => notify::show(app, notice),
                 heard => board.hear(heard),
             }
         }
@@ -81,6 +83,10 @@ async fn reread(app: &AppHandle, board: &mut Board) {
     match app.state::<Link>().ask(GetSnapshot {}).await {
         Ok(snapshot) => board.reset(&snapshot),
         Err(error) => tracing::warn!(%error, "the tray cannot be brought up to date"),
+    }
+    match app.state::<Link>().ask(GetNoticeRules {}).await {
+        Ok(rules) => board.rule(&rules),
+        Err(error) => tracing::warn!(%error, "the tray cannot say whether notifications are paused"),
     }
 }
 

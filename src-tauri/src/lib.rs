@@ -1,7 +1,8 @@
 //! The window's shell: translation only. Every decision is the core's.
 //!
-//! [`run`] looks for what the system must have, builds the app, and then three things go on side by side: [`link`]
-//! holds the line to the core, [`events`] carry what it announces to the web view, and [`tray`] draws it small.
+//! [`run`] looks for what the system must have, builds the app, and then these things go on side by side: [`link`]
+//! holds the line to the core, [`events`] carry what it announces to the web view, and [`tray`] and [`notify`] draw it
+//! small.
 
 mod bindings;
 mod commands;
@@ -10,6 +11,7 @@ mod events;
 mod hearing;
 mod link;
 mod log;
+mod notify;
 mod preflight;
 mod renderer;
 mod tray;
@@ -53,10 +55,12 @@ fn start() -> Result<i32, Box<dyn std::error::Error>> {
     let app = tauri::Builder::default()
         .plugin(single_instance(&home))
         .plugin(tauri_plugin_window_state::Builder::default().build())
+        .plugin(tauri_plugin_notification::init())
         .invoke_handler(bindings.invoke_handler())
         .manage(Link::new(home, engine()))
         .setup(move |app| {
             bindings.mount_events(app);
+            notify::open_on_click(app.handle())?;
             let tray = tray::Tray::hang(app.handle())?;
             tauri::async_runtime::spawn(hearing::listen(app.handle().clone(), tray));
             tauri::async_runtime::spawn(quit_on_signal(app.handle().clone()));

@@ -8,17 +8,25 @@ use std::collections::BTreeMap;
 use tauri::image::Image;
 use tauri::menu::{Menu, MenuBuilder, MenuItemBuilder};
 use tauri::tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent};
-use tauri::{AppHandle, Wry};
-use tinyforge_core::control::shapes::{Announcement, Container, EngineState, Snapshot};
+use tauri::{AppHandle, Manager as _, Wry};
+use tinyforge_core::control::commands::{PauseNotices, ResumeNotices};
+use tinyforge_core::control::shapes::{
+    Announcement, ApiError, Container, EngineState, NoticeRules, Snapshot,
+};
 use tinyforge_core::rules::container::State;
 use tinyforge_core::rules::verdict::Level;
 
-use crate::link::Standing;
+use crate::link::{Link, Standing};
 use crate::window;
 
 const ID: &str = "tinyforge";
 const OPEN: &str = "open";
 const QUIT: &str = "quit";
+const PAUSE_AN_HOUR: &str = "pause-an-hour";
+const PAUSE_A_DAY: &str = "pause-a-day";
+const RESUME: &str = "resume";
+const HOUR_S: u32 = 3_600;
+const DAY_S: u32 = 24 * HOUR_S;
 /// A menu entry that leads to a container carries its row's id behind this.
 const CONTAINER: &str = "container:";
 /// A menu is read at a glance; what does not fit is counted.
@@ -42,6 +50,18 @@ pub struct Picture {
     pub entries: Vec<Entry>,
     /// Running workloads beyond those with an entry.
     pub more: usize,
+    pub notices: Notices,
+}
+
+/// What the menu offers about notifications.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Notices {
+    /// Nothing is known of them, or they are switched off: nothing is offered.
+    #[default]
+    Off,
+    /// They can be paused.
+    On,
+    Paused,
 }
 
 /// A running workload's container.
@@ -58,6 +78,7 @@ pub struct Board {
     engine: Option<EngineState>,
     revision: u64,
     rows: BTreeMap<String, Row>,
+    notices: Notices,
 }
 
 #[derive(Debug, Clone)]
@@ -70,7 +91,13 @@ struct Row {
 
 impl Default for Board {
     fn default() -> Self {
-        Self { standing: Standing::Starting, engine: None, revision: 0, rows: BTreeMap::new() }
+        Self {
+            standing: Standing::Starting,
+            engine: None,
+            revision: 0,
+            rows: BTreeMap::new(),
+            notices: Notices::Off,
+        }
     }
 }
 
@@ -85,6 +112,14 @@ impl Board {
         self.rows = snapshot.containers.iter().map(|c| (c.id.clone(), Row::of(c))).collect();
     }
 
+    pub fn rule(&mut self, rules: &NoticeRules) {
+        self.notices = match rules.paused_until {
+            _ if !rules.enabled => Notices::Off,
+            Some(_) => Notices::Paused,
+            None => Notices::On,
+        };
+    }
+
     pub fn hear(&mut self, announcement: &Announcement) {
         match announcement {
             Announcement::Patch(patch) if patch.revision > self.revision => {
@@ -95,9 +130,11 @@ impl Board {
                 self.rows.extend(patch.upserts.iter().map(|c| (c.id.clone(), Row::of(c))));
             }
             Announcement::Status(status) => self.engine = Some(status.engine.state),
+            Announcement::NoticeRules(rules) => self.rule(rules),
             Announcement::Patch(_)
             | Announcement::Gap(_)
             | Announcement::Stale(_)
+            | Announcement::Notice(_)
             | Announcement::Setting { .. }
             | Announcement::Lagged { .. }
             | Announcement::Gone { .. } => {}
@@ -107,13 +144,26 @@ impl Board {
     #[must_use]
     pub fn picture(&self) -> Picture {
         if let Some(headline) = self.why_away() {
-            return Picture { icon: Icon::Away, headline, entries: Vec::new(), more: 0 };
+            let (icon, notices) = (Icon::Away, self.offered());
+            return Picture { icon, headline, entries: Vec::new(), more: 0, notices };
         }
         let mut running: Vec<Entry> = self.rows.iter().filter_map(|(id, row)| row.entry(id)).collect();
         running.sort_by(|a, b| a.text.cmp(&b.text).then_with(|| a.row.cmp(&b.row)));
         let more = running.len().saturating_sub(MOST_ENTRIES);
         running.truncate(MOST_ENTRIES);
-        Picture { icon: self.icon(), headline: self.counts(), entries: running, more }
+        let notices = self.offered();
+        Picture { icon: self.icon(), headline: self.counts(), entries: running, more, notices }
+    }
+
+    /// Without a core there is nobody to ask for a pause.
+    fn offered(&self) -> Notices {
+        match self.standing {
+            Standing::Own { .. } | Standing::Attached { .. } => self.notices,
+            Standing::Starting
+            | Standing::Lost { .. }
+            | Standing::VersionDiffers { .. }
+            | Standing::Failed { .. } => Notices::Off,
+        }
     }
 
     fn why_away(&self) -> Option<String> {
@@ -242,7 +292,16 @@ fn menu(app: &AppHandle, picture: &Picture) -> tauri::Result<Menu<Wry>> {
     if !picture.entries.is_empty() {
         menu = menu.separator();
     }
-    menu.text(OPEN, "Open Tinyforge").separator().text(QUIT, "Quit").build()
+    menu = menu.text(OPEN, "Open Tinyforge").separator();
+    menu = match picture.notices {
+        Notices::Off => menu,
+        Notices::On => menu
+            .text(PAUSE_AN_HOUR, "Pause notifications for an hour")
+            .text(PAUSE_A_DAY, "Pause notifications for a day")
+            .separator(),
+        Notices::Paused => menu.text(RESUME, "Resume notifications").separator(),
+    };
+    menu.text(QUIT, "Quit").build()
 }
 
 fn chosen(app: &AppHandle, id: &str) {
@@ -250,8 +309,26 @@ fn chosen(app: &AppHandle, id: &str) {
         Some(row) => window::show_container(app, row),
         None if id == OPEN => window::show(app),
         None if id == QUIT => window::quit(app),
+        None if id == PAUSE_AN_HOUR => pause(app, Some(HOUR_S)),
+        None if id == PAUSE_A_DAY => pause(app, Some(DAY_S)),
+        None if id == RESUME => pause(app, None),
         None => {}
     }
+}
+
+/// For so many seconds; `None` ends a pause.
+fn pause(app: &AppHandle, for_s: Option<u32>) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let link = app.state::<Link>();
+        let asked: Result<NoticeRules, ApiError> = match for_s {
+            Some(_) => link.ask(PauseNotices { until: None, for_s }).await,
+            None => link.ask(ResumeNotices {}).await,
+        };
+        if let Err(error) = asked {
+            tracing::warn!(%error, "notifications cannot be paused or resumed");
+        }
+    });
 }
 
 #[cfg(test)]
@@ -268,6 +345,7 @@ mod tests {
             engine: Some(EngineState::Connected),
             revision: 1,
             rows: rows.iter().enumerate().map(|(n, row)| (format!("r{n}"), row.clone())).collect(),
+            notices: Notices::On,
         }
     }
 
@@ -314,6 +392,25 @@ mod tests {
         assert_eq!(picture.entries.len(), MOST_ENTRIES);
         assert_eq!(picture.entries[0].text, "● w0/dev");
         assert_eq!(picture.more, 2);
+    }
+
+    #[test]
+    fn a_pause_is_offered_only_where_somebody_could_pause() {
+        let rules = |enabled, paused_until| NoticeRules { enabled, paused_until, unheard: 0, mutes: vec![] };
+        let later = serde_json::from_value(serde_json::json!("2026-01-02T03:04:05Z")).unwrap();
+        let mut board = board(&[]);
+        for (rules, offered) in [
+            (rules(true, None), Notices::On),
+            (rules(true, Some(later)), Notices::Paused),
+            (rules(false, Some(later)), Notices::Off),
+            (rules(false, None), Notices::Off),
+            (rules(true, None), Notices::On),
+        ] {
+            board.rule(&rules);
+            assert_eq!(board.picture().notices, offered, "{rules:?}");
+        }
+        board.stand(Standing::Lost { reason: "killed".into() });
+        assert_eq!(board.picture().notices, Notices::Off);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use tauri::{AppHandle, Manager, WebviewWindow, WebviewWindowBuilder};
 use tauri_specta::Event;
 
-use crate::events::{CloseAsked, ContainerChosen};
+use crate::events::{CloseAsked, ContainerChosen, PlaceChosen};
 use crate::link::Link;
 
 const MAIN: &str = "main";
@@ -27,6 +27,17 @@ pub fn show_container(app: &AppHandle, row: &str) {
     };
     if let Err(error) = shown {
         tracing::error!(%error, row, "the window cannot show a container");
+    }
+}
+
+/// The same, on the page of that address: `#/containers?row=…`.
+pub fn show_place(app: &AppHandle, place: &str) {
+    let shown = match app.get_webview_window(MAIN) {
+        Some(window) => raise(&window).and_then(|()| PlaceChosen(place.to_owned()).emit(app)),
+        None => open(app, &format!("index.html{place}")),
+    };
+    if let Err(error) = shown {
+        tracing::error!(%error, place, "the window cannot show a page");
     }
 }
 

@@ -7,6 +7,7 @@ mod causes;
 mod health;
 mod identity;
 mod missing;
+mod notices;
 mod quiet;
 mod stale;
 mod sync;

@@ -419,6 +419,8 @@ async fn faces_hear_of_the_digest() {
             Announcement::Patch(_)
             | Announcement::Gap(_)
             | Announcement::Status(_)
+            | Announcement::Notice(_)
+            | Announcement::NoticeRules(_)
             | Announcement::Setting { .. }
             | Announcement::Lagged { .. } => {}
             Announcement::Gone { reason } => panic!("{reason}"),

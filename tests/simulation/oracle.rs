@@ -265,7 +265,9 @@ impl Oracle {
                     Event::GapRecorded(_)
                     | Event::StatusChanged
                     | Event::NewlyStale(_)
-                    | Event::SettingChanged { .. },
+                    | Event::SettingChanged { .. }
+                    | Event::Noticed(_)
+                    | Event::NoticeRulesChanged,
                 ) => {}
                 Heard::Lagged(missed) => panic!("the oracle missed {missed} announcements"),
                 Heard::Closed => break,

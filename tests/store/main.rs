@@ -7,6 +7,7 @@ mod folder;
 mod index;
 mod legacy;
 mod migration;
+mod notices;
 mod past;
 mod settings;
 mod stale;

@@ -7,9 +7,14 @@ use std::os::unix::net::UnixListener;
 
 use harness::desktop::{Desktop, until};
 use harness::engine::{IMAGE, RealEngine};
+use harness::notifications::Notifications;
 use harness::tray::Tray;
 use serde_json::json;
+use tinyforge_core::clock::Timestamp;
 use tinyforge_core::control::protocol::{FromDaemon, Hello, encode};
+use tinyforge_core::events::Bus;
+use tinyforge_core::rules::ids::WorkloadId;
+use tinyforge_core::store::{NewShape, NewWorkload, Store};
 
 /// The window's title.
 const TITLE: &str = "Tinyforge";
@@ -235,4 +240,85 @@ fn without_a_screen_it_says_so_and_ends_with_1() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("DISPLAY=:12345 does not answer"), "{said}");
+}
+
+/// Workloads that the desktop's data folder knows before anything runs on it; passes come every second.
+fn give_workloads(desktop: &Desktop, names: &[&str]) {
+    let folder = desktop.home().folder().to_path_buf();
+    std::fs::create_dir_all(&folder).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let now = Timestamp::now();
+        let store = Store::open(&folder, Bus::default(), now).unwrap();
+        for name in names {
+            let shape = NewShape::Project { image: "image".to_owned() };
+            let new = NewWorkload { id: WorkloadId::new(*name), name: (*name).to_owned(), shape };
+            store.add_workload(new, now).await.unwrap();
+        }
+        store.set_setting("pass_interval_s", "1", now).await.unwrap();
+        store.close().await;
+    });
+}
+
+/// `docker run` of a workload's container, with more arguments before the image and a command after it.
+fn run_of(engine: &RealEngine, workload: &str, more: &[&str], command: &[&str]) {
+    let labels = [
+        "tinyforge.managed=true".to_owned(),
+        format!("tinyforge.workload.id={workload}"),
+        "tinyforge.workload.kind=project".to_owned(),
+        "tinyforge.role=dev".to_owned(),
+    ];
+    let mut args = vec!["--name", workload];
+    labels.iter().for_each(|label| args.extend(["--label", label]));
+    engine.run(&[args.as_slice(), more, &[IMAGE], command].concat());
+}
+
+#[test]
+fn what_befalls_a_workload_is_notified_on_the_desktop_as_plain_text_and_a_click_opens_it() {
+    let engine = RealEngine::start();
+    let mut desktop = Desktop::start(&engine.host());
+    give_workloads(&desktop, &["shop", "blog"]);
+    let notifications = Notifications::serve(desktop.bus());
+    let page = desktop.open_page();
+    page.until_trust("exact");
+
+    run_of(&engine, "blog", &[], &["sh", "-c", "exit 3"]);
+    let crash = notifications.wait_for("blog/dev crashed");
+    assert!(crash.body.starts_with("Crashed: exit 3. Read the last lines of its log"), "{crash:?}");
+
+    let says = r"printf '<img src=x onerror=alert(1)>&\033[31mred\033]0;owned\007\nmore'; exit 1";
+    let check = ["--health-cmd", says, "--health-interval", "1s", "--health-retries", "1"];
+    run_of(&engine, "shop", &check, &["/serve"]);
+    let ill = notifications.wait_for("shop/dev is unhealthy");
+    assert!(ill.body.starts_with("Unhealthy: &lt;img src=x onerror=alert(1)&gt;&amp;red. "), "{ill:?}");
+    assert!(!ill.body.contains(|c: char| c.is_control() || c == '<'), "{ill:?}");
+
+    page.until("the window is elsewhere", "return document.querySelector('h1').innerText !== 'Containers'");
+    notifications.click(&crash);
+    let chosen = "return document.querySelector('[data-container=blog][aria-selected=true]') !== null";
+    page.until("the click opens the container", chosen);
+    assert_eq!(notifications.shown().len(), 2, "nothing is told twice: {:?}", notifications.shown());
+}
+
+#[test]
+fn a_click_on_a_notification_brings_the_window_back_from_the_tray_where_notifications_can_be_paused() {
+    let engine = RealEngine::start();
+    let desktop = Desktop::start(&engine.host());
+    give_workloads(&desktop, &["shop"]);
+    let notifications = Notifications::serve(desktop.bus());
+    let tray = Tray::watch(desktop.bus());
+    let screen = desktop.screen();
+    let mut program = desktop.start_window();
+    screen.click_the_cross(screen.wait_for(TITLE));
+    screen.wait_for_none(TITLE);
+
+    run_of(&engine, "shop", &[], &["sh", "-c", "exit 3"]);
+    let crash = notifications.wait_for("shop/dev crashed");
+    notifications.click(&crash);
+    screen.wait_for(TITLE);
+
+    tray.click("Pause notifications for an hour");
+    tray.click("Resume notifications");
+    tray.wait_for_entry("Pause notifications for a day");
+    assert!(program.is_running());
 }

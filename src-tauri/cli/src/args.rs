@@ -9,6 +9,7 @@ use jiff::{Timestamp, ZonedDateTime};
 use tinyforge_core::rules::container::{State, WorkloadKind};
 
 use crate::moment;
+use crate::notifications::Notifications;
 use crate::stale::Stale;
 
 /// The containers of the local Docker engine, exactly as they are and as they were.
@@ -42,6 +43,8 @@ pub enum Asked {
     Events(Events),
     /// The containers of workloads that nobody needs any more, and what is wished for them
     Stale(Stale),
+    /// What was notified, and what is to be: pause, mute
+    Notifications(Notifications),
     /// Start containers
     Start(Targets),
     /// Stop containers
@@ -239,6 +242,18 @@ mod tests {
             "stale snooze a 3 weeks --json",
             "stale threshold shop 30",
             "stale threshold shop default --json",
+            "notifications",
+            "notifications --json",
+            "notifications list -n 5 --json",
+            "notifications rules --json",
+            "notifications pause 1h",
+            "notifications pause 2 days --json",
+            "notifications pause until 14:30",
+            "notifications resume --json",
+            "notifications mute",
+            "notifications mute shop",
+            "notifications mute shop --kind unhealthy --json",
+            "notifications unmute --kind stale",
             "start a",
             "stop a b c --json",
             "restart a",
@@ -287,6 +302,10 @@ mod tests {
             ("stale snooze a", "<SPAN>"),
             ("stale threshold shop often", "`default`"),
             ("stale --days 3 pin a", "cannot be used"),
+            ("notifications off", "unrecognized subcommand 'off'"),
+            ("notifications pause", "<SPAN>"),
+            ("notifications mute --kind crash", "'crashed'"),
+            ("notifications mute a b", "unexpected argument 'b'"),
             ("start", "<CONTAINER>"),
             ("stop", "<CONTAINER>"),
             ("restart --json", "<CONTAINER>"),

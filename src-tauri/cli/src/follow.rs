@@ -53,7 +53,13 @@ pub async fn follow(output: &Output, lines: u32) -> Result<Outcome, Failure> {
             Some(Announcement::Gone { reason }) => {
                 return Err(ApiError::new(ErrorCode::DaemonGone, format!("no more events: {reason}")).into());
             }
-            Some(Announcement::Status(_) | Announcement::Stale(_) | Announcement::Setting { .. }) => {}
+            Some(
+                Announcement::Status(_)
+                | Announcement::Stale(_)
+                | Announcement::Notice(_)
+                | Announcement::NoticeRules(_)
+                | Announcement::Setting { .. },
+            ) => {}
             None => {
                 return Err(
                     ApiError::new(ErrorCode::DaemonGone, "no more events: the daemon went away").into()

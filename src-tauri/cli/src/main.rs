@@ -6,6 +6,7 @@
 mod args;
 mod follow;
 mod moment;
+mod notifications;
 mod output;
 mod reach;
 mod render;

@@ -17,6 +17,28 @@ pub fn parse(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
     Ok(moment)
 }
 
+/// A moment that is still to come: `14:30` is the next time that the clock reads so, and a span counts from now.
+pub fn parse_ahead(text: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
+    let text = text.trim();
+    let moment = text
+        .parse::<Timestamp>()
+        .ok()
+        .or_else(|| next_time_of_day(text, now))
+        .or_else(|| date(text, now))
+        .ok_or_else(|| {
+            format!("{text:?} is not a time; say 14:30, \"2026-05-01 14:30\" or 2026-05-01T14:30:00Z")
+        })?;
+    if moment <= now.timestamp() {
+        return Err(format!("{text:?} is over already ({moment})"));
+    }
+    Ok(moment)
+}
+
+fn next_time_of_day(text: &str, now: &ZonedDateTime) -> Option<Timestamp> {
+    let latest = time_of_day(text, now)?.to_zoned_datetime(now.time_zone().clone());
+    Some(latest.checked_add(jiff::ToSpan::day(1)).ok()?.timestamp())
+}
+
 fn meant(text: &str, now: &ZonedDateTime) -> Option<Timestamp> {
     if text == "now" {
         return Some(now.timestamp());
@@ -133,6 +155,23 @@ mod tests {
     fn the_future_is_told_apart() {
         for text in ["2030-01-01", "2026-05-10T10:00:01Z"] {
             assert!(parse(text, &now()).expect_err(text).contains("future"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_moment_ahead_is_the_next_that_is_called_so() {
+        let cases = [
+            ("14:30", "2026-05-10T12:30:00Z"),
+            ("9:05", "2026-05-11T07:05:00Z"),
+            ("12:00", "2026-05-11T10:00:00Z"),
+            ("2026-05-12 09:00", "2026-05-12T07:00:00Z"),
+            ("2026-05-12T09:00:00Z", "2026-05-12T09:00:00Z"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_ahead(text, &now()).map(|t| t.to_string()), Ok(expected.to_owned()), "{text:?}");
+        }
+        for (text, hint) in [("2026-05-01", "over already"), ("tomorrow", "14:30"), ("", "14:30")] {
+            assert!(parse_ahead(text, &now()).expect_err(text).contains(hint), "{text:?}");
         }
     }
 

@@ -12,6 +12,7 @@ use tinyforge_core::control::shapes::{ApiError, ErrorCode, Finding, PartState};
 
 use crate::args::{self, Arguments, Asked, BackupVerb, Completions, Format, SettingsVerb, Targets};
 use crate::follow::follow;
+use crate::notifications;
 use crate::output::{Output, tell};
 use crate::reach::{self, Reached};
 use crate::render::{self, Host, View};
@@ -108,6 +109,7 @@ async fn ask(asked: Asked) -> Result<Outcome, Failure> {
         Asked::At(args) => at(args).await,
         Asked::Events(args) => events(args).await,
         Asked::Stale(args) => stale::run(args).await,
+        Asked::Notifications(args) => notifications::run(args).await,
         Asked::Start(targets) => {
             let format = targets.format;
             act(command::Start { containers: targets.containers }, format).await
@@ -272,7 +274,7 @@ fn completions(args: &Completions) -> Result<Outcome, Failure> {
     Ok(Outcome::Done)
 }
 
-async fn asked_once<C: Command>(command: C) -> Result<C::Answer, ApiError> {
+pub async fn asked_once<C: Command>(command: C) -> Result<C::Answer, ApiError> {
     answered(Reached::by(C::NATURE).await?, command).await
 }
 

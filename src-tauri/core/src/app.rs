@@ -1,6 +1,6 @@
 //! The only place that knows every part: builds them, starts them and stops them in order.
 //!
-//! Start: lock, database, engine, subscribe, first pass, jobs, the command socket. Stop in reverse.
+//! Start: lock, database, engine, subscribe, first pass, notices, jobs, the command socket. Stop in reverse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,10 @@ use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::jobs::stale_scan::{Passes, Scan};
 use crate::jobs::{self, Board, Jobs, last_words};
+use crate::notify;
 use crate::reconcile::{Link, OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use crate::rules::ids::EngineId;
+use crate::rules::notice::policy::Line;
 use crate::store::{Happening, Store, StoreError};
 
 /// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
@@ -68,6 +70,8 @@ pub struct App {
     jobs: Option<Jobs>,
     /// Asks for the last lines of what crashes; only a daemon does.
     listener: Option<JoinHandle<()>>,
+    /// Tells users what deserves it; only a daemon does.
+    notifier: Option<JoinHandle<()>>,
 }
 
 /// What this process is to the data folder.
@@ -96,6 +100,12 @@ impl App {
         let mut app = Self::without_a_socket(options).await?;
         let (engine, store) = (Arc::clone(&app.core.engine), app.core.store.clone());
         app.listener = Some(last_words::listen(engine, store, &app.core.bus, app.control.clock()));
+        app.notifier = Some(notify::listen(notify::Parts {
+            store: app.core.store.clone(),
+            bus: app.core.bus.clone(),
+            clock: app.control.clock(),
+            index: Arc::new(app.core.index.clone()),
+        }));
         let desk = app.desk();
         let started = app.control.started();
         let scan = Scan {
@@ -174,7 +184,16 @@ impl App {
             as_written,
         });
         let core = Core { engine, store, bus, index, follower, demo };
-        Ok(Self { control, board, core, server: None, in_place: false, jobs: None, listener: None })
+        Ok(Self {
+            control,
+            board,
+            core,
+            server: None,
+            in_place: false,
+            jobs: None,
+            listener: None,
+            notifier: None,
+        })
     }
 
     /// What answers commands.
@@ -203,7 +222,8 @@ impl App {
         if let Some(jobs) = self.jobs {
             jobs.stop().await;
         }
-        if let Some(listener) = self.listener {
+        // What is being written is written to its end all the same.
+        for listener in self.notifier.into_iter().chain(self.listener) {
             listener.abort();
         }
         self.core.follower.abort();
@@ -287,7 +307,12 @@ async fn follow(bus: Bus, store: Store, index: Reconciler, clock: SharedClock, o
                 }
             }
             Heard::Event(
-                Event::IndexChanged(_) | Event::GapRecorded(_) | Event::StatusChanged | Event::NewlyStale(_),
+                Event::IndexChanged(_)
+                | Event::GapRecorded(_)
+                | Event::StatusChanged
+                | Event::NewlyStale(_)
+                | Event::Noticed(_)
+                | Event::NoticeRulesChanged,
             ) => {}
             Heard::Closed => return,
         }
@@ -321,6 +346,21 @@ impl Passes for Reconciler {
                 return std::future::pending().await;
             }
         }
+    }
+}
+
+#[async_trait]
+impl notify::Index for Reconciler {
+    fn line(&self) -> Line {
+        match self.pulse().link {
+            Link::Seeking => Line::Sought,
+            Link::Connected => Line::Answers,
+            Link::Away(error) => Line::Silent { reason: error.to_string() },
+        }
+    }
+
+    async fn held_against_its_engine(&self) {
+        self.two_more().await;
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use crate::rules::diff::Change;
 use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
+use crate::rules::notice::Notice;
 use crate::rules::row::Row;
 
 /// How many announcements a slow subscriber may fall behind before it must ask for a snapshot. An announcement is
@@ -28,6 +29,10 @@ pub enum Event {
     NewlyStale(Arc<NewlyStale>),
     /// A setting has a new value.
     SettingChanged { key: String },
+    /// Somebody is to be told of this. Sent once for each notice, and never again after a restart.
+    Noticed(Arc<Notice>),
+    /// What is to be told changed: a pause began or ended, a workload or a kind was muted or is heard again.
+    NoticeRulesChanged,
 }
 
 /// What one scan found to have become stale: all of it in one, so that many are told as few.

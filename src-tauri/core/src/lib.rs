@@ -16,6 +16,7 @@ pub mod docker;
 pub mod events;
 pub mod home;
 pub mod jobs;
+pub mod notify;
 pub mod reconcile;
 pub mod rules;
 pub mod store;

@@ -4,6 +4,7 @@
 
 pub mod desktop;
 pub mod engine;
+pub mod notifications;
 pub mod page;
 pub mod sandbox;
 pub mod screen;

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::shapes::{
-    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, StaleAnswer,
-    StaleContainer, StaleThreshold, Status, Verification,
+    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, NoticeRules, Setting, Snapshot,
+    StaleAnswer, StaleContainer, StaleThreshold, Status, Verification,
 };
 use crate::rules::container::{State, WorkloadKind};
+use crate::rules::notice::{Notice, NoticeKind};
 
 /// What a command needs of the daemon, so that the command line knows what to do where none runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +163,39 @@ command!(
     }
 );
 
+command!(
+    /// What was notified, newest first.
+    ListNotices("notices", Reads) -> Vec<Notice> {
+        /// At most so many; absent: 100.
+        limit: Option<u32>,
+    }
+);
+command!(
+    /// Whether there is a pause, and what is muted.
+    GetNoticeRules("notice_rules", Reads) -> NoticeRules {}
+);
+command!(
+    /// Nothing is notified until then; what happens meanwhile is counted, and the count told at the end.
+    PauseNotices("notices_pause", Acts) -> NoticeRules {
+        #[specta(type = Option<String>)]
+        until: Option<Timestamp>,
+        /// Or so many seconds from now.
+        for_s: Option<u32>,
+    }
+);
+command!(
+    ResumeNotices("notices_resume", Acts) -> NoticeRules {}
+);
+command!(
+    /// A wish for one workload or all, of one kind or all.
+    MuteNotices("notices_mute", Acts) -> NoticeRules {
+        /// Its name or id.
+        workload: Option<String>,
+        kind: Option<NoticeKind>,
+        muted: bool,
+    }
+);
+
 /// Calls the macro it is given with the list of all commands.
 #[macro_export]
 macro_rules! every_command {
@@ -169,7 +203,7 @@ macro_rules! every_command {
         $use! {
             GetStatus, Verify, Doctor, Ps, GetSnapshot, History, At, Events, Start, Stop, Restart, GetSettings,
             SetSetting, ListBackups, CreateBackup, FindStaleContainers, ExplainStale, Pin, Unpin, Snooze,
-            SetStaleThreshold
+            SetStaleThreshold, ListNotices, GetNoticeRules, PauseNotices, ResumeNotices, MuteNotices
         }
     };
 }

@@ -12,6 +12,7 @@ mod doctor;
 mod index;
 mod keep;
 pub mod meant;
+mod notices;
 mod present;
 pub mod protocol;
 pub mod server;
@@ -145,6 +146,10 @@ impl Control {
             }
             Heard::Event(Event::NewlyStale(found)) => {
                 self.stale_digest(&found).await.map(Announcement::Stale)
+            }
+            Heard::Event(Event::Noticed(notice)) => Ok(Announcement::Notice(Box::new((*notice).clone()))),
+            Heard::Event(Event::NoticeRulesChanged) => {
+                self.notice_rules().await.map(Announcement::NoticeRules)
             }
             Heard::Event(Event::SettingChanged { key }) => {
                 self.setting(&key).await.map(|setting| Announcement::Setting { key, value: setting.value })

@@ -10,6 +10,7 @@ use super::words;
 use crate::rules::cause::Cause;
 use crate::rules::container::{Health, Port, State, WorkloadKind};
 use crate::rules::diff::Field;
+use crate::rules::notice::{Notice, NoticeKind};
 use crate::rules::verdict::{Exhibit, Kind, Level, Tally};
 
 /// A container of the index: the single source of truth for project, stack and site containers.
@@ -467,6 +468,31 @@ pub struct StaleNews {
     pub days_stale: u32,
 }
 
+/// What is to be notified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct NoticeRules {
+    /// The setting.
+    pub enabled: bool,
+    /// `null` where there is no pause.
+    #[specta(type = Option<String>)]
+    pub paused_until: Option<Timestamp>,
+    /// What would have been told in the present pause.
+    pub unheard: u32,
+    pub mutes: Vec<Mute>,
+}
+
+/// One wish. The most specific counts, and a workload is more specific than a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Mute {
+    /// `null` for all.
+    pub workload_id: Option<String>,
+    pub workload_name: Option<String>,
+    /// `null` for all.
+    pub kind: Option<NoticeKind>,
+    /// Not muted is heard although something broader is muted.
+    pub muted: bool,
+}
+
 /// Everything a window needs to draw itself; patches with a higher revision follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Type)]
 pub struct Snapshot {
@@ -495,6 +521,10 @@ pub enum Announcement {
     Status(Box<Status>),
     /// Containers have become stale that were not announced before.
     Stale(StaleDigest),
+    /// Somebody is to be told of this, once.
+    Notice(Box<Notice>),
+    /// A pause began or ended, or something was muted or is heard again.
+    NoticeRules(NoticeRules),
     Setting {
         key: String,
         value: String,

@@ -121,7 +121,7 @@ impl Control {
         Ok(self.parts.store.typed_settings().await?.stale_threshold_days.unwrap_or(0))
     }
 
-    fn must_write(&self) -> Result<(), ApiError> {
+    pub(super) fn must_write(&self) -> Result<(), ApiError> {
         if self.parts.observes_only {
             return Err(ApiError::new(ErrorCode::Internal, "this process only observes"));
         }
@@ -209,7 +209,7 @@ fn freed(row: &Row, holds: &Holdings, usage: &Usage) -> Freed {
     disk::freed(&row.facts.image_id, holds, usage, removal)
 }
 
-fn name_of(names: &Names, workload: Option<&WorkloadId>) -> Option<String> {
+pub(super) fn name_of(names: &Names, workload: Option<&WorkloadId>) -> Option<String> {
     workload.and_then(|id| names.get(id)).map(|known| known.name.clone())
 }
 
@@ -370,7 +370,7 @@ fn meant<'a>(rows: &'a [Row], wanted: &str) -> Result<&'a Row, ApiError> {
 }
 
 /// The one workload of that name or id.
-fn workload(names: &Names, wanted: &str) -> Result<(WorkloadId, String), ApiError> {
+pub(super) fn workload(names: &Names, wanted: &str) -> Result<(WorkloadId, String), ApiError> {
     let named = names.iter().filter(|(id, known)| id.as_str() == wanted || known.name == wanted);
     let mut found: Vec<(WorkloadId, String)> =
         named.map(|(id, known)| (id.clone(), known.name.clone())).collect();

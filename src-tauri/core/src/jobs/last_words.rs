@@ -56,7 +56,12 @@ pub fn listen(engine: SharedEngine, store: Store, bus: &Bus, clock: SharedClock)
                 heard = heard.next() => match heard {
                     Heard::Event(Event::IndexChanged(change)) => change.upserts.iter().for_each(|row| asking.hear(row)),
                     Heard::Event(
-                        Event::GapRecorded(_) | Event::NewlyStale(_) | Event::StatusChanged | Event::SettingChanged { .. },
+                        Event::GapRecorded(_)
+                        | Event::NewlyStale(_)
+                        | Event::StatusChanged
+                        | Event::SettingChanged { .. }
+                        | Event::Noticed(_)
+                        | Event::NoticeRulesChanged,
                     ) => {}
                     Heard::Lagged(_) => asking.look_around().await,
                     Heard::Closed => return,

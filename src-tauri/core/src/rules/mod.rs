@@ -13,6 +13,7 @@ pub mod gap;
 pub mod ids;
 pub mod labels;
 pub mod missing;
+pub mod notice;
 pub mod pace;
 pub mod plan;
 pub mod planted;

@@ -30,6 +30,7 @@ pub enum Allowed {
 const PASS_INTERVAL_S: &str = "pass_interval_s";
 const STALE_THRESHOLD_DAYS: &str = "stale_threshold_days";
 const CLOSE_TO_TRAY: &str = "close_to_tray";
+const NOTIFICATIONS: &str = "notifications";
 const BACKUP_KEEP: &str = "backup_keep";
 
 /// How many copies are kept unless the setting says otherwise.
@@ -56,6 +57,12 @@ pub const KNOWN: &[Known] = &[
         allowed: Allowed::Switch,
     },
     Known {
+        key: NOTIFICATIONS,
+        default: "true",
+        explanation: "Whether anything is notified at all",
+        allowed: Allowed::Switch,
+    },
+    Known {
         key: BACKUP_KEEP,
         default: "7",
         explanation: "How many copies of the database are kept",
@@ -79,6 +86,7 @@ pub struct Settings {
     /// `None`: no threshold. Whatever does not run is stale.
     pub stale_threshold_days: Option<u32>,
     pub close_to_tray: bool,
+    pub notifications: bool,
     pub backup_keep: u32,
 }
 
@@ -121,6 +129,7 @@ impl Settings {
             pass_interval: Duration::from_secs(number(PASS_INTERVAL_S).into()),
             stale_threshold_days: Some(number(STALE_THRESHOLD_DAYS)).filter(|days| *days > 0),
             close_to_tray: value(CLOSE_TO_TRAY) == "true",
+            notifications: value(NOTIFICATIONS) == "true",
             backup_keep: number(BACKUP_KEEP),
         }
     }
@@ -191,7 +200,7 @@ mod tests {
         let settings = Settings::of(&KNOWN.iter().map(|k| k.of(&BTreeMap::new())).collect::<Vec<_>>());
         assert_eq!(settings.pass_interval, Duration::from_secs(30));
         assert_eq!(settings.stale_threshold_days, Some(7));
-        assert!(settings.close_to_tray);
+        assert!(settings.close_to_tray && settings.notifications);
         assert_eq!(settings.backup_keep, 7);
     }
 

@@ -20,6 +20,11 @@ export const commands = {
 	status: () => __TAURI_INVOKE<Status>("status"),
 	/**  Holds every row against a fresh inspect. */
 	verify: () => __TAURI_INVOKE<Verification>("verify"),
+	noticeRules: () => __TAURI_INVOKE<NoticeRules>("notice_rules"),
+	notices: (ask: ListNotices) => __TAURI_INVOKE<Notice[]>("notices", { ask }),
+	noticesMute: (ask: MuteNotices) => __TAURI_INVOKE<NoticeRules>("notices_mute", { ask }),
+	noticesPause: (ask: PauseNotices) => __TAURI_INVOKE<NoticeRules>("notices_pause", { ask }),
+	noticesResume: () => __TAURI_INVOKE<NoticeRules>("notices_resume"),
 	setSetting: (ask: SetSetting) => __TAURI_INVOKE<Setting>("set_setting", { ask }),
 	settings: (ask: GetSettings) => __TAURI_INVOKE<Setting[]>("settings", { ask }),
 	pin: (ask: Pin) => __TAURI_INVOKE<StaleAnswer[]>("pin", { ask }),
@@ -43,6 +48,7 @@ export const events = {
 	announced: makeEvent<Announced, Announced>("announced"),
 	closeAsked: makeEvent<CloseAsked, CloseAsked>("close-asked"),
 	containerChosen: makeEvent<ContainerChosen, ContainerChosen>("container-chosen"),
+	placeChosen: makeEvent<PlaceChosen, PlaceChosen>("place-chosen"),
 	standingChanged: makeEvent<StandingChanged, StandingChanged>("standing-changed"),
 };
 
@@ -73,7 +79,15 @@ export type Announcement = {
 /**  Containers have become stale that were not announced before. */
 {
 	type: "stale",
-} & StaleDigest | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
+} & StaleDigest | 
+/**  Somebody is to be told of this, once. */
+{
+	type: "notice",
+} & Notice | 
+/**  A pause began or ended, or something was muted or is heard again. */
+{
+	type: "notice_rules",
+} & NoticeRules | ({ type: "setting"; key: string; value: string }) & { missed?: never; reason?: never } | 
 /**  Some were missed: ask for a snapshot. */
 ({ type: "lagged"; missed: number }) & { key?: never; reason?: never; value?: never } | 
 /**  The daemon is stopping, or the connection to it ended. */
@@ -395,6 +409,12 @@ export type Level =
 /**  Broken. */
 "bad";
 
+/**  What was notified, newest first. */
+export type ListNotices = {
+	/**  At most so many; absent: 100. */
+	limit?: number | null,
+};
+
 /**  A line of the event log: a history entry and whose it is. A gap is everybody's: it names no container. */
 export type LogEntry = {
 	/**  The order of writing; `null` for a gap. */
@@ -407,6 +427,87 @@ export type LogEntry = {
 	level: Level,
 } & HistoryEntry;
 
+/**  One wish. The most specific counts, and a workload is more specific than a kind. */
+export type Mute = {
+	/**  `null` for all. */
+	workload_id: string | null,
+	workload_name: string | null,
+	/**  `null` for all. */
+	kind: NoticeKind | null,
+	/**  Not muted is heard although something broader is muted. */
+	muted: boolean,
+};
+
+/**  A wish for one workload or all, of one kind or all. */
+export type MuteNotices = {
+	/**  Its name or id. */
+	workload?: string | null,
+	kind?: NoticeKind | null,
+	muted?: boolean,
+};
+
+/**
+ *  What a user is told. Every text in it is harmless: what others wrote has been made so by [`super::text::inert`]. It
+ *  is plain text all the same: what draws it escapes what its own format takes for markup.
+ */
+export type Notice = {
+	/**  Counted through the life of the database. */
+	id: number,
+	at: string,
+	kind: NoticeKind,
+	level: Level,
+	/**  Which workload and role, and what: `shop/dev crashed`. */
+	title: string,
+	/**  What is known, and what to do. */
+	body: string,
+	/**  The name of the only workload it is about. */
+	workload: string | null,
+	/**  The role of the only container it is about. */
+	role: string | null,
+	/**  All workloads it is about. */
+	workload_ids: string[],
+	/**  The rows of the containers it is about. */
+	row_ids: string[],
+	/**  Who or what ended the only container it is about. */
+	cause: Cause | null,
+	/**  What to do, in one sentence. */
+	fix: string | null,
+	/**  The window's page that shows more: `#/containers?row=…`. */
+	target: string,
+};
+
+/**  What a notice is about. */
+export type NoticeKind = 
+/**  A container ended by itself, and not well. */
+"crashed" | "out_of_memory" | "crash_looping" | "unhealthy" | 
+/**  The engine no longer knows a container. */
+"vanished" | 
+/**  A container turns between good and bad faster than either lasts. */
+"flapping" | 
+/**  Containers have become stale. */
+"stale" | 
+/**  The engine has not answered for a while. */
+"engine_gone" | 
+/**  It answers again, after that was told. */
+"engine_back" | 
+/**  It was away so briefly that only its restart is worth a word. */
+"engine_restarted" | 
+/**  Several findings at once. */
+"digest" | 
+/**  How much was not told while notifications were paused. */
+"after_pause";
+
+/**  What is to be notified. */
+export type NoticeRules = {
+	/**  The setting. */
+	enabled: boolean,
+	/**  `null` where there is no pause. */
+	paused_until: string | null,
+	/**  What would have been told in the present pause. */
+	unheard: number,
+	mutes: Mute[],
+};
+
 export type PartState = "ok" | "warn" | "fail";
 
 /**  What one commit changed: as many entries as rows. */
@@ -418,10 +519,20 @@ export type Patch = {
 	history: LogEntry[],
 };
 
+/**  Nothing is notified until then; what happens meanwhile is counted, and the count told at the end. */
+export type PauseNotices = {
+	until?: string | null,
+	/**  Or so many seconds from now. */
+	for_s?: number | null,
+};
+
 /**  These never become stale. */
 export type Pin = {
 	containers?: string[],
 };
+
+/**  A place was chosen in a notification: the address of a page of the window, as it stands behind the `#` and with it. */
+export type PlaceChosen = string;
 
 /**  A published or exposed port of a container. */
 export type Port = {

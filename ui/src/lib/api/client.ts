@@ -52,6 +52,7 @@ export interface Backend {
   onStanding(hear: (standing: Standing) => void): Promise<Unlisten>;
   onCloseAsked(hear: () => void): Promise<Unlisten>;
   onContainerChosen(hear: (row: string) => void): Promise<Unlisten>;
+  onPlaceChosen(hear: (place: string) => void): Promise<Unlisten>;
 }
 
 export const shell: Backend = {
@@ -70,6 +71,7 @@ export const shell: Backend = {
   onStanding: (hear) => events.standingChanged.listen(({ payload }) => hear(payload)),
   onCloseAsked: (hear) => events.closeAsked.listen(() => hear()),
   onContainerChosen: (hear) => events.containerChosen.listen(({ payload }) => hear(payload)),
+  onPlaceChosen: (hear) => events.placeChosen.listen(({ payload }) => hear(payload)),
 };
 
 /** The same answer, with every way to fail made a {@link Failure}. */

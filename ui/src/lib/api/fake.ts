@@ -77,6 +77,7 @@ export class Fake implements Backend {
   #stood = new Set<(standing: Standing) => void>();
   #closing = new Set<() => void>();
   #chosen = new Set<(row: string) => void>();
+  #places = new Set<(place: string) => void>();
 
   constructor(containers: readonly Container[] = []) {
     for (const container of containers) this.#rows.set(container.id, container);
@@ -138,8 +139,14 @@ export class Fake implements Backend {
     this.#chosen.forEach((hear) => hear(row));
   }
 
+  choosePlace(place: string): void {
+    this.#places.forEach((hear) => hear(place));
+  }
+
   get listeners(): number {
-    return this.#announced.size + this.#stood.size + this.#closing.size + this.#chosen.size;
+    return (
+      this.#announced.size + this.#stood.size + this.#closing.size + this.#chosen.size + this.#places.size
+    );
   }
 
   async standing(): Promise<Standing> {
@@ -194,6 +201,10 @@ export class Fake implements Backend {
 
   onContainerChosen(hear: (row: string) => void): Promise<Unlisten> {
     return listen(this.#chosen, hear);
+  }
+
+  onPlaceChosen(hear: (place: string) => void): Promise<Unlisten> {
+    return listen(this.#places, hear);
   }
 
   #tell(): void {

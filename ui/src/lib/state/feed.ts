@@ -123,6 +123,8 @@ export class Feed {
         break;
       case 'gap':
       case 'stale':
+      case 'notice':
+      case 'notice_rules':
       case 'setting':
       case 'gone':
         break;
