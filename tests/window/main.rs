@@ -194,9 +194,13 @@ fn without_an_engine_no_number_of_containers_is_claimed() {
     let page = desktop.open_page();
     page.until_it_says("No engine was found");
     page.until_it_no_longer_says("`");
-    for name in ["Containers", "Home"] {
+    let pages = [
+        ("Containers", "Nothing is known of the containers"),
+        ("Home", "Get an engine, and its containers appear here"),
+    ];
+    for (name, says) in pages {
         page.go_to(name);
-        page.until_it_says("Nothing is known of the containers");
+        page.until_it_says(says);
         let noughts = "return /[0-9]/.test(document.querySelector('nav').innerText)";
         assert_eq!(page.ask(noughts), json!(false), "the navigation counts nothing either");
     }

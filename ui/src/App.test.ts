@@ -1,39 +1,12 @@
 import { fireEvent, render, screen, within } from '@testing-library/svelte';
-import { tick } from 'svelte';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { Failure } from '$lib/api/client';
 import { aContainer, aVerdict, Fake } from '$lib/api/fake';
 import { createApp } from '$lib/state/app';
 
 import App from './App.svelte';
-
-/** Lets everything that was promised happen, and the page be drawn. */
-const settle = async () => {
-  await new Promise((done) => setTimeout(done));
-  await tick();
-};
-
-async function open(fake: Fake, hash = '#/containers') {
-  location.hash = hash;
-  render(App, { app: createApp(fake, (draw) => draw()) });
-  await settle();
-}
-
-const row = (name: string) => {
-  const found = document.querySelector<HTMLElement>(`[data-container="${name}"]`);
-  if (!found) throw new Error(`no row of ${name}`);
-  return found;
-};
-
-beforeEach(() => {
-  HTMLDialogElement.prototype.showModal = function (this: HTMLDialogElement) {
-    this.open = true;
-  };
-  HTMLDialogElement.prototype.close = function (this: HTMLDialogElement) {
-    this.open = false;
-  };
-});
+import { open, row, settle } from './page-harness';
 
 describe('the containers page', () => {
   it('draws one row again for one change, and no other', async () => {
@@ -141,11 +114,14 @@ describe('where nothing is known', () => {
     fake.engine('absent', { reason: 'why', cure: 'do this' });
   };
 
-  it.each(['#/', '#/containers'])('%s draws no nought', async (page) => {
+  it.each([
+    ['#/', 'Get an engine, and its containers appear here'],
+    ['#/containers', 'Nothing is known of the containers'],
+  ])('%s draws no nought', async (page, says) => {
     const fake = new Fake();
     noEngine(fake);
     await open(fake, page);
-    expect(screen.getByText('Nothing is known of the containers')).toBeTruthy();
+    expect(screen.getByText(says)).toBeTruthy();
     expect(document.querySelector('main')?.textContent).not.toMatch(/\d/);
     expect(screen.getByRole('navigation').textContent).not.toMatch(/\d/);
   });
@@ -297,7 +273,7 @@ describe('the system', () => {
   it('claims nothing of a core that is gone', async () => {
     const fake = new Fake();
     await open(fake, '#/health');
-    expect(screen.getAllByText('ok').length).toBe(2);
+    expect(screen.getAllByText('ok').length, 'three parts, the database and the program').toBe(5);
     expect(screen.getByText('Up for').nextElementSibling?.textContent).toMatch(/^(59 min|1 h)$/);
     fake.stand({ state: 'lost', reason: 'it was killed' });
     await settle();
