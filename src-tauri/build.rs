@@ -9,7 +9,9 @@ fn main() {
         "doctor",
         "events",
         "history",
+        "inspect",
         "keep_running",
+        "leave_demo",
         "pin",
         "ps",
         "quit",
@@ -26,6 +28,7 @@ fn main() {
         "status",
         "stop",
         "try_again",
+        "try_demo",
         "unpin",
         "verify",
     ]);

@@ -17,6 +17,7 @@ pub fn builder() -> Builder<Wry> {
             backups::backup_list,
             containers::at,
             containers::history,
+            containers::inspect,
             containers::ps,
             containers::restart,
             containers::snapshot,
@@ -35,9 +36,11 @@ pub fn builder() -> Builder<Wry> {
             stale::stale_why,
             stale::unpin,
             window::keep_running,
+            window::leave_demo,
             window::quit,
             window::standing,
             window::try_again,
+            window::try_demo,
         ])
         .events(collect_events![Announced, CloseAsked, ContainerChosen, StandingChanged])
 }
@@ -83,7 +86,7 @@ mod tests {
         macro_rules! names {
             ($($command:ident),* $(,)?) => { [$($command::NAME),*] };
         }
-        let of_the_window = ["keep_running", "quit", "standing", "try_again"];
+        let of_the_window = ["keep_running", "leave_demo", "quit", "standing", "try_again", "try_demo"];
         let expected: BTreeSet<String> =
             every_command!(names).into_iter().chain(of_the_window).map(str::to_owned).collect();
 

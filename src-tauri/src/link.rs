@@ -7,6 +7,8 @@
 //! *Guarantees.* The subscription stands before the window is told that it may ask for a snapshot, so that no
 //! change falls between the two. The own core is stopped in order before the program ends.
 
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -49,7 +51,9 @@ pub enum Standing {
 /// The window's line to the core.
 pub struct Link {
     home: Home,
-    engine: EngineChoice,
+    engine: std::sync::Mutex<EngineChoice>,
+    /// Set while the core is ended to be begun anew: nothing is lost then.
+    switching: AtomicBool,
     face: watch::Sender<Option<Face>>,
     standing: watch::Sender<Standing>,
     own: Mutex<Option<App>>,
@@ -75,7 +79,8 @@ impl Link {
     pub fn new(home: Home, engine: EngineChoice) -> Self {
         Self {
             home,
-            engine,
+            engine: std::sync::Mutex::new(engine),
+            switching: AtomicBool::new(false),
             face: watch::Sender::new(None),
             standing: watch::Sender::new(Standing::Starting),
             own: Mutex::new(None),
@@ -103,6 +108,27 @@ impl Link {
         self.again.notify_one();
     }
 
+    /// Ends the own core in order and begins it anew on another engine. A daemon that was started elsewhere keeps its own.
+    pub async fn work_on(&self, engine: EngineChoice) -> Result<(), ApiError> {
+        if matches!(self.standing(), Standing::Attached { .. }) {
+            let message =
+                "a daemon that was started elsewhere works on its own engine: end it, then try again";
+            return Err(ApiError::new(ErrorCode::Conflict, message));
+        }
+        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = engine;
+        let mut own = self.own.lock().await;
+        if let Some(app) = own.take() {
+            self.switching.store(true, Ordering::Relaxed);
+            app.stop().await;
+        }
+        self.try_again();
+        Ok(())
+    }
+
+    fn engine(&self) -> EngineChoice {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Stays connected until [`Link::close`], and tells `up` everything in order.
     pub async fn keep(&self, up: &mpsc::Sender<Heard>) {
         loop {
@@ -114,6 +140,7 @@ impl Link {
             if self.closing.is_cancelled() {
                 return;
             }
+            let next = if self.switching.swap(false, Ordering::Relaxed) { Standing::Starting } else { next };
             self.stand(next, up).await;
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
@@ -145,7 +172,7 @@ impl Link {
             let standing = self.attached(&daemon);
             (Face::Remote(daemon), standing)
         } else {
-            let options = AppOptions { home: self.home.clone(), engine: self.engine.clone() };
+            let options = AppOptions { home: self.home.clone(), engine: self.engine() };
             let app = own.insert(App::start(options).await?);
             (Face::Local(app.desk()), self.owned())
         };

@@ -97,10 +97,10 @@ fn a_container_is_stopped_and_started_from_its_row() {
 
     let state = || engine.docker(&["inspect", "-f", "{{.State.Status}}", "worker"]).ok();
     page.click("//*[@data-container='worker']");
-    page.click("//button[@aria-label='Stop worker']");
+    page.click("//*[@role='dialog']//button[@aria-label='Stop worker']");
     page.until_row("worker", "stopped");
     assert_eq!(state(), "exited");
-    page.click("//button[@aria-label='Start worker']");
+    page.click("//*[@role='dialog']//button[@aria-label='Start worker']");
     page.until_row("worker", "running");
     assert_eq!(state(), "running");
 }

@@ -6,7 +6,7 @@ import { aContainer, aVerdict, Fake } from '$lib/api/fake';
 import { createApp } from '$lib/state/app';
 
 import App from './App.svelte';
-import { open, row, settle } from './page-harness';
+import { open, pointAt, row, settle } from './page-harness';
 
 describe('the containers page', () => {
   it('draws one row again for one change, and no other', async () => {
@@ -69,6 +69,7 @@ describe('the containers page', () => {
   it('says stopping until the engine says stopped', async () => {
     const fake = new Fake([aContainer('web')]);
     await open(fake);
+    await pointAt('web');
     await fireEvent.click(screen.getByLabelText('Stop web'));
     await settle();
     expect(within(row('web')).getByText('stopping…')).toBeTruthy();
@@ -81,6 +82,7 @@ describe('the containers page', () => {
     const fake = new Fake([aContainer('web')]);
     fake.refuses.act = new Failure('refused', 'the engine said no');
     await open(fake);
+    await pointAt('web');
     await fireEvent.click(screen.getByLabelText('Restart web'));
     await settle();
     expect(screen.getByRole('alert').textContent).toContain('the engine said no');
@@ -250,6 +252,7 @@ describe('the system', () => {
     expect(screen.getByText(title)).toBeTruthy();
     expect(screen.getByText('do this')).toBeTruthy();
     expect(row('web').closest('.outdated')).toBeTruthy();
+    await pointAt('web');
     expect(screen.getByLabelText<HTMLButtonElement>('Stop web').disabled).toBe(true);
     fake.engine('connected');
     await settle();

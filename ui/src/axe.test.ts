@@ -39,6 +39,7 @@ describe('axe finds nothing', () => {
     ['in the gallery', '', '#/gallery'],
     ['in a pane', '', '#/containers?open=c1'],
     ['in a timeline', '', '#/containers?open=c1&tab=timeline'],
+    ['in an inspect', '', '#/containers?open=c1&tab=inspect'],
     ['at the first start', 'empty&engine=absent', '#/'],
     ['without permission', 'empty&engine=denied', '#/containers'],
     ['while the engine is away', 'engine=away', '#/'],

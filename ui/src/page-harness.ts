@@ -1,5 +1,5 @@
 /** The whole window in a simulated browser, on a fake shell: for the tests of pages. */
-import { render } from '@testing-library/svelte';
+import { fireEvent, render } from '@testing-library/svelte';
 import { tick } from 'svelte';
 
 import type { Fake } from '$lib/api/fake';
@@ -25,4 +25,9 @@ export function row(name: string): HTMLElement {
   const found = document.querySelector<HTMLElement>(`[data-container="${name}"]`);
   if (!found) throw new Error(`no row of ${name}`);
   return found;
+}
+
+/** The pointer rests on a container's row: its buttons are there. */
+export async function pointAt(name: string): Promise<void> {
+  await fireEvent.pointerEnter(row(name));
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Failure } from '$lib/api/client';
 import { aContainer, aLine, aStale, aVerdict, Fake } from '$lib/api/fake';
 
-import { open, row, settle } from './page-harness';
+import { open, pointAt, row, settle } from './page-harness';
 
 const shop = { workload_id: 'w', workload_kind: 'project', workload_name: 'shop' } as const;
 const stopped = { state: 'stopped', exit_code: 143, verdict: aVerdict('info', 'Stopped') } as const;
@@ -134,6 +134,30 @@ describe('a container’s pane', () => {
       line.textContent?.replace(/\s+/g, ' ').trim(),
     );
     expect(words[0]).toContain('State: running → stopped out of memory · exit 137');
+  });
+
+  it('shows all that the engine tells, searched, and hides the environment until it is asked for', async () => {
+    await open(new Fake([crashed]), '#/containers?open=web&tab=inspect');
+    await settle();
+    const pane = screen.getByRole('dialog', { name: 'web' });
+    await fireEvent.click(within(pane).getByRole('button', { name: /^Env/ }));
+    expect(pane.textContent).toContain('TOKEN=…');
+    expect(pane.textContent).not.toContain('s3cret');
+    const write = vi.fn(async () => undefined);
+    vi.stubGlobal('navigator', Object.assign(Object.create(navigator), { clipboard: { writeText: write } }));
+    await fireEvent.click(within(pane).getByText('Copy as docker run'));
+    expect(write).toHaveBeenCalledWith(expect.stringContaining("-e 'TOKEN=…'"));
+    await fireEvent.click(within(pane).getByRole('switch', { name: 'Show environment' }));
+    expect(pane.textContent).toContain('TOKEN=s3cret');
+    vi.unstubAllGlobals();
+    await fireEvent.input(within(pane).getByLabelText('Search what the engine tells'), {
+      target: { value: 'destination' },
+    });
+    expect([...pane.querySelectorAll('.key')].map((key) => key.textContent)).toEqual([
+      'Mounts',
+      '0',
+      'Destination',
+    ]);
   });
 
   it('stays and says so when its container goes', async () => {
@@ -383,12 +407,40 @@ describe('the home page', () => {
     expect(screen.getByText('brew install orbstack')).toBeTruthy();
     await fireEvent.click(screen.getByText('Look again'));
     expect(fake.asked.tryAgain).toBe(1);
+    await fireEvent.click(screen.getByText('Try the demo'));
+    expect(fake.asked.tryDemo).toBe(1);
   });
+
+  it('leads back from the demo, which this window began', async () => {
+    const fake = new Fake([aContainer('web')]);
+    fake.engine('connected', { simulated: true });
+    await open(fake, '#/');
+    await fireEvent.click(screen.getByText('Leave the demo'));
+    expect(fake.asked.leaveDemo).toBe(1);
+    fake.stand({ state: 'attached', home: '/h', ours: '0.1.0', daemon: '0.1.0' });
+    await settle();
+    expect(screen.queryByText('Leave the demo'), 'another’s demo is not ours to end').toBeNull();
+  });
+});
+
+it('says when the index is behind, and stops saying so when it has caught up', async () => {
+  const fake = new Fake([aContainer('web')]);
+  const verified = (ago: number) =>
+    fake.index({ verified_at: new Date(Date.now() - ago).toISOString(), age_ms: ago });
+  await open(fake, '#/');
+  expect(screen.queryByText('The index is behind.')).toBeNull();
+  verified(90_000);
+  await settle();
+  expect(screen.getByText('The index is behind.')).toBeTruthy();
+  verified(0);
+  await settle();
+  expect(screen.queryByText('The index is behind.')).toBeNull();
 });
 
 it('a stop can be taken back from its message', async () => {
   const fake = new Fake([aContainer('web')]);
   await open(fake);
+  await pointAt('web');
   await fireEvent.click(screen.getByLabelText('Stop web'));
   await settle();
   fake.become('web', stopped);

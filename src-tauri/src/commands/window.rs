@@ -1,7 +1,9 @@
 //! What only the window can ask of its shell: what it stands on, and how it ends.
 
 use tauri::{AppHandle, State};
+use tinyforge_core::app::EngineChoice;
 
+use crate::error::ApiError;
 use crate::link::{Link, Standing};
 use crate::window;
 
@@ -18,6 +20,20 @@ pub async fn standing(link: State<'_, Link>) -> Result<Standing, ()> {
 pub async fn try_again(link: State<'_, Link>) -> Result<(), ()> {
     link.try_again();
     Ok(())
+}
+
+/// Goes on with a simulated engine, for who wants to look around first.
+#[tauri::command]
+#[specta::specta]
+pub async fn try_demo(link: State<'_, Link>) -> Result<(), ApiError> {
+    link.work_on(EngineChoice::Demo).await
+}
+
+/// Goes back to the user's own engine.
+#[tauri::command]
+#[specta::specta]
+pub async fn leave_demo(link: State<'_, Link>) -> Result<(), ApiError> {
+    link.work_on(EngineChoice::Discover).await
 }
 
 /// Frees the window and goes on without one.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::shapes::{
-    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, Setting, Snapshot, StaleAnswer,
-    StaleContainer, StaleThreshold, Status, Verification,
+    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, Inspection, LogEntry, Setting, Snapshot,
+    StaleAnswer, StaleContainer, StaleThreshold, Status, Verification,
 };
 use crate::rules::container::{State, WorkloadKind};
 
@@ -162,6 +162,14 @@ command!(
     }
 );
 
+command!(
+    /// All that the engine tells of one container, its environment included: for who asks to see it.
+    Inspect("inspect", NeedsEngine) -> Inspection {
+        /// Name, id, or the beginning of an id.
+        container: String,
+    }
+);
+
 /// Calls the macro it is given with the list of all commands.
 #[macro_export]
 macro_rules! every_command {
@@ -169,7 +177,7 @@ macro_rules! every_command {
         $use! {
             GetStatus, Verify, Doctor, Ps, GetSnapshot, History, At, Events, Start, Stop, Restart, GetSettings,
             SetSetting, ListBackups, CreateBackup, FindStaleContainers, ExplainStale, Pin, Unpin, Snooze,
-            SetStaleThreshold
+            SetStaleThreshold, Inspect
         }
     };
 }

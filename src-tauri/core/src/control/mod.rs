@@ -10,6 +10,7 @@ pub mod client;
 pub mod commands;
 mod doctor;
 mod index;
+mod inspect;
 mod keep;
 pub mod meant;
 mod present;

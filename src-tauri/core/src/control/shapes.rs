@@ -334,6 +334,14 @@ pub struct Setting {
     pub explanation: String,
 }
 
+/// All that the engine tells of one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Inspection {
+    pub container_id: String,
+    /// The engine's own document, in the form of its release.
+    pub json: String,
+}
+
 /// A copy of the database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
 pub struct Backup {

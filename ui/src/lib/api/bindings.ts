@@ -9,6 +9,7 @@ export const commands = {
 	backupList: () => __TAURI_INVOKE<Backup[]>("backup_list"),
 	at: (ask: At) => __TAURI_INVOKE<IndexAt>("at", { ask }),
 	history: (ask: History) => __TAURI_INVOKE<HistoryEntry[]>("history", { ask }),
+	inspect: (ask: Inspect) => __TAURI_INVOKE<Inspection>("inspect", { ask }),
 	ps: (ask: Ps) => __TAURI_INVOKE<Container[]>("ps", { ask }),
 	restart: (ask: Restart) => __TAURI_INVOKE<Acted[]>("restart", { ask }),
 	/**  All containers and the status; patches with a higher revision follow. */
@@ -30,12 +31,16 @@ export const commands = {
 	unpin: (ask: Unpin) => __TAURI_INVOKE<StaleAnswer[]>("unpin", { ask }),
 	/**  Frees the window and goes on without one. */
 	keepRunning: () => __TAURI_INVOKE<null>("keep_running"),
+	/**  Goes back to the user's own engine. */
+	leaveDemo: () => __TAURI_INVOKE<null>("leave_demo"),
 	/**  Stops the core in order, then the program. */
 	quit: () => __TAURI_INVOKE<null>("quit"),
 	/**  What the window stands on at this moment. */
 	standing: () => __TAURI_INVOKE<Standing>("standing"),
 	/**  Tries to reach a core again at once, instead of at the next turn. */
 	tryAgain: () => __TAURI_INVOKE<null>("try_again"),
+	/**  Goes on with a simulated engine, for who wants to look around first. */
+	tryDemo: () => __TAURI_INVOKE<null>("try_demo"),
 };
 
 /** Events */
@@ -347,6 +352,19 @@ export type IndexStatus = {
 	events: number,
 	/**  Changes that a pass found and no event had announced. */
 	divergences: number,
+};
+
+/**  All that the engine tells of one container, its environment included: for who asks to see it. */
+export type Inspect = {
+	/**  Name, id, or the beginning of an id. */
+	container?: string,
+};
+
+/**  All that the engine tells of one container. */
+export type Inspection = {
+	container_id: string,
+	/**  The engine's own document, in the form of its release. */
+	json: string,
 };
 
 /**  What a container is found to be. */

@@ -78,6 +78,8 @@ export interface Backend {
   history(container: string): Promise<HistoryEntry[]>;
   /** The latest lines of everything's history, oldest first. */
   log(limit: number): Promise<LogEntry[]>;
+  /** All that the engine tells of a container, as it tells it. */
+  inspect(container: string): Promise<unknown>;
   doctor(): Promise<Finding[]>;
   settings(): Promise<Setting[]>;
   setSetting(key: string, value: string): Promise<Setting>;
@@ -90,6 +92,9 @@ export interface Backend {
   unpin(container: string): Promise<StaleAnswer>;
   snooze(container: string, until: string): Promise<StaleAnswer>;
   tryAgain(): Promise<void>;
+  /** Goes on with a simulated engine. */
+  tryDemo(): Promise<void>;
+  leaveDemo(): Promise<void>;
   keepRunning(): Promise<void>;
   quit(): Promise<void>;
   onAnnounced(hear: (announcement: Announcement) => void): Promise<Unlisten>;
@@ -106,6 +111,7 @@ export const shell: Backend = {
     only(await ask(commands[verb]({ containers: [containerId] })), containerId),
   history: (container) => ask(commands.history({ container })),
   log: (limit) => ask(commands.events({ limit })),
+  inspect: async (container) => JSON.parse((await ask(commands.inspect({ container }))).json) as unknown,
   doctor: () => ask(commands.doctor()),
   settings: () => ask(commands.settings({})),
   setSetting: (key, value) => ask(commands.setSetting({ key, value })),
@@ -118,6 +124,8 @@ export const shell: Backend = {
   snooze: async (container, until) =>
     only(await ask(commands.snooze({ containers: [container], until })), container),
   tryAgain: async () => void (await ask(commands.tryAgain())),
+  tryDemo: async () => void (await ask(commands.tryDemo())),
+  leaveDemo: async () => void (await ask(commands.leaveDemo())),
   keepRunning: async () => void (await ask(commands.keepRunning())),
   quit: async () => void (await ask(commands.quit())),
   onAnnounced: (hear) => events.announced.listen(({ payload }) => hear(payload)),

@@ -1,6 +1,6 @@
 /**
  * `npm run dev` in a browser: a fake shell with a container of every sort, so that pages can be worked on without an
- * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?foreign`, `?long`, `?demo`,
+ * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?busy`, `?foreign`, `?long`, `?demo`,
  * `?engine=away`, `?unread`, `?standing=lost`.
  */
 import type { Container, EngineState, Standing } from './client';
@@ -24,6 +24,7 @@ export function example(weather: URLSearchParams): Fake {
     );
     fake.engine(engine as EngineState, { since: before(4), reason, cure });
   }
+  if (weather.has('busy')) setInterval(() => stir(fake, all), 100);
   if (weather.get('standing')) {
     const standing: Standing = {
       state: 'lost',
@@ -32,6 +33,13 @@ export function example(weather: URLSearchParams): Fake {
     setTimeout(() => fake.stand(standing), 50);
   }
   return fake;
+}
+
+/** Ten of them change, so that a hundred do in a second. */
+function stir(fake: Fake, all: readonly Container[]): void {
+  const now = new Date().toISOString();
+  const some = Array.from({ length: 10 }, () => all[Math.floor(Math.random() * all.length)]);
+  fake.change(...some.filter((one) => one !== undefined).map((one) => ({ ...one, updated_at: now })));
 }
 
 /** What happened, and what stands still since. */

@@ -82,6 +82,8 @@ export class Fake implements Backend {
     doctor: 0,
     stale: 0,
     tryAgain: 0,
+    tryDemo: 0,
+    leaveDemo: 0,
     keepRunning: 0,
     quit: 0,
   };
@@ -224,6 +226,28 @@ export class Fake implements Backend {
     return this.lines.slice(-limit);
   }
 
+  async inspect(container: string): Promise<unknown> {
+    const row = [...this.#rows.values()].find((one) => one.container_id === container);
+    if (!row) throw new Failure('not_found', `nothing is called ${container}`);
+    return {
+      Id: container,
+      Name: `/${row.name}`,
+      State: { Status: row.state, ExitCode: row.exit_code, StartedAt: row.started_at },
+      Config: {
+        Image: row.image,
+        Env: ['PATH=/usr/bin', 'TOKEN=s3cret'],
+        Cmd: ['serve', '--all'],
+        Labels: {},
+      },
+      HostConfig: {
+        NetworkMode: 'shop_default',
+        RestartPolicy: { Name: 'unless-stopped', MaximumRetryCount: 0 },
+        PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8080' }] },
+      },
+      Mounts: [{ Type: 'volume', Name: 'data', Destination: '/data', RW: true }],
+    };
+  }
+
   async doctor(): Promise<Finding[]> {
     this.asked.doctor += 1;
     if (this.refuses.doctor) throw this.refuses.doctor;
@@ -319,6 +343,14 @@ export class Fake implements Backend {
 
   async tryAgain(): Promise<void> {
     this.asked.tryAgain += 1;
+  }
+
+  async tryDemo(): Promise<void> {
+    this.asked.tryDemo += 1;
+  }
+
+  async leaveDemo(): Promise<void> {
+    this.asked.leaveDemo += 1;
   }
 
   async keepRunning(): Promise<void> {

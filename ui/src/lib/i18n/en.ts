@@ -137,6 +137,22 @@ export const en = {
     healths: { none: null, starting: 'starting', healthy: 'healthy', unhealthy: 'unhealthy' },
   },
 
+  inspect: {
+    search: 'Search keys and values…',
+    searchLabel: 'Search what the engine tells',
+    clear: 'Clear search',
+    values: 'Show environment',
+    copyRun: 'Copy as docker run',
+    run: 'The command line',
+    runWhy:
+      'A command line that makes a container like this one. The environment’s values only where they are shown.',
+    copied: (what: string) => `${what} was copied`,
+    parts: (n: number) => `${n} ${n === 1 ? 'part' : 'parts'}`,
+    nothing: 'Nothing fits.',
+    failed: 'It could not be inspected',
+    loading: 'Asking the engine…',
+  },
+
   timeline: {
     empty: 'Nothing has happened to it since it is watched.',
     failed: 'Its history could not be read',
@@ -369,6 +385,10 @@ export const en = {
       text: (endpoint: string) => `Nothing answers at \`${endpoint}\`.`,
       cure: 'Install Docker Engine or Podman, or point `DOCKER_HOST` at one. It is picked up by itself.',
     },
+    late: {
+      title: 'The index is behind',
+      cure: 'The engine answers, and takes longer than it should. Health says what holds it up.',
+    },
     /** Before the age of what is on the screen. */
     lastTrue: 'What you see was last verified',
   },
@@ -392,6 +412,8 @@ export const en = {
 
   demo: {
     pill: 'Demo',
+    leave: 'Leave the demo',
+    leaveFailed: 'The demo could not be left',
     why: 'A simulated engine. Nothing you do here touches a real one.',
   },
 
@@ -430,6 +452,9 @@ export const en = {
     elsewhere:
       'The engine is elsewhere? Set `DOCKER_HOST`, or choose a Docker context, and start Tinyforge again.',
     look: 'Look again',
+    demo: 'Try the demo',
+    demoWhy: 'A simulated engine with a life of its own, to look around. Nothing real is touched.',
+    demoFailed: 'The demo could not be begun',
     wait: 'It is looked for all the time: once it runs, this page goes away by itself.',
   },
 
