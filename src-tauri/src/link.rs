@@ -8,7 +8,6 @@
 //! change falls between the two. The own core is stopped in order before the program ends.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -51,15 +50,31 @@ pub enum Standing {
 /// The window's line to the core.
 pub struct Link {
     home: Home,
-    engine: std::sync::Mutex<EngineChoice>,
-    /// Set while the core is ended to be begun anew: nothing is lost then.
-    switching: AtomicBool,
+    engine: EngineChoice,
+    /// Where the window works at present.
+    place: std::sync::Mutex<Place>,
+    /// The window goes on elsewhere: nothing is lost then.
+    switched: Notify,
     face: watch::Sender<Option<Face>>,
     standing: watch::Sender<Standing>,
     own: Mutex<Option<App>>,
     again: Notify,
     closing: CancellationToken,
 }
+
+/// What the window can be asked to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The user's data folder, and the engine that was chosen at the start.
+    AsStarted,
+    /// The user's data folder and own engine.
+    Users,
+    /// A simulated engine, in a data folder of its own: what it plays never stands among what is the user's.
+    Demo,
+}
+
+/// The demo's data folder, below the user's.
+const DEMO_FOLDER: &str = "demo";
 
 /// A core that answers, and what it announces from now on.
 struct Session {
@@ -79,8 +94,9 @@ impl Link {
     pub fn new(home: Home, engine: EngineChoice) -> Self {
         Self {
             home,
-            engine: std::sync::Mutex::new(engine),
-            switching: AtomicBool::new(false),
+            engine,
+            place: std::sync::Mutex::new(Place::AsStarted),
+            switched: Notify::new(),
             face: watch::Sender::new(None),
             standing: watch::Sender::new(Standing::Starting),
             own: Mutex::new(None),
@@ -108,25 +124,32 @@ impl Link {
         self.again.notify_one();
     }
 
-    /// Ends the own core in order and begins it anew on another engine. A daemon that was started elsewhere keeps its own.
-    pub async fn work_on(&self, engine: EngineChoice) -> Result<(), ApiError> {
-        if matches!(self.standing(), Standing::Attached { .. }) {
-            let message =
-                "a daemon that was started elsewhere works on its own engine: end it, then try again";
-            return Err(ApiError::new(ErrorCode::Conflict, message));
-        }
-        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = engine;
+    /// Lets go of what the window stands on, an own core ended in order, and begins anew at that place.
+    pub async fn work_at(&self, place: Place) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
         let mut own = self.own.lock().await;
+        self.switched.notify_one();
         if let Some(app) = own.take() {
-            self.switching.store(true, Ordering::Relaxed);
             app.stop().await;
         }
         self.try_again();
-        Ok(())
     }
 
-    fn engine(&self) -> EngineChoice {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn home(&self) -> Home {
+        match *self.place.lock().unwrap_or_else(PoisonError::into_inner) {
+            Place::AsStarted | Place::Users => self.home.clone(),
+            Place::Demo => Home::at(self.home.folder().join(DEMO_FOLDER)),
+        }
+    }
+
+    fn options(&self) -> AppOptions {
+        let place = *self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = match place {
+            Place::AsStarted => self.engine.clone(),
+            Place::Users => EngineChoice::Discover,
+            Place::Demo => EngineChoice::Demo,
+        };
+        AppOptions { home: self.home(), engine }
     }
 
     /// Stays connected until [`Link::close`], and tells `up` everything in order.
@@ -140,7 +163,6 @@ impl Link {
             if self.closing.is_cancelled() {
                 return;
             }
-            let next = if self.switching.swap(false, Ordering::Relaxed) { Standing::Starting } else { next };
             self.stand(next, up).await;
             tokio::select! {
                 () = tokio::time::sleep(RETRY) => {}
@@ -168,12 +190,11 @@ impl Link {
         }
         let (face, standing) = if let Some(app) = own.as_ref() {
             (Face::Local(app.desk()), self.owned())
-        } else if let Some(daemon) = Client::connect(&self.home).await? {
+        } else if let Some(daemon) = Client::connect(&self.home()).await? {
             let standing = self.attached(&daemon);
             (Face::Remote(daemon), standing)
         } else {
-            let options = AppOptions { home: self.home.clone(), engine: self.engine() };
-            let app = own.insert(App::start(options).await?);
+            let app = own.insert(App::start(self.options()).await?);
             (Face::Local(app.desk()), self.owned())
         };
         drop(own);
@@ -202,6 +223,7 @@ impl Link {
             let next = tokio::select! {
                 next = announcements.next() => next,
                 () = self.closing.cancelled() => return Standing::Starting,
+                () = self.switched.notified() => return Standing::Starting,
             };
             match next {
                 Some(Announcement::Gone { reason }) => return Standing::Lost { reason },
@@ -220,7 +242,7 @@ impl Link {
     }
 
     fn home_text(&self) -> String {
-        self.home.folder().display().to_string()
+        self.home().folder().display().to_string()
     }
 }
 

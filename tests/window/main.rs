@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod pages;
+
 use std::io::Write as _;
 use std::os::unix::net::UnixListener;
 

@@ -1,10 +1,8 @@
 //! What only the window can ask of its shell: what it stands on, and how it ends.
 
 use tauri::{AppHandle, State};
-use tinyforge_core::app::EngineChoice;
 
-use crate::error::ApiError;
-use crate::link::{Link, Standing};
+use crate::link::{Link, Place, Standing};
 use crate::window;
 
 /// What the window stands on at this moment.
@@ -25,15 +23,17 @@ pub async fn try_again(link: State<'_, Link>) -> Result<(), ()> {
 /// Goes on with a simulated engine, for who wants to look around first.
 #[tauri::command]
 #[specta::specta]
-pub async fn try_demo(link: State<'_, Link>) -> Result<(), ApiError> {
-    link.work_on(EngineChoice::Demo).await
+pub async fn try_demo(link: State<'_, Link>) -> Result<(), ()> {
+    link.work_at(Place::Demo).await;
+    Ok(())
 }
 
 /// Goes back to the user's own engine.
 #[tauri::command]
 #[specta::specta]
-pub async fn leave_demo(link: State<'_, Link>) -> Result<(), ApiError> {
-    link.work_on(EngineChoice::Discover).await
+pub async fn leave_demo(link: State<'_, Link>) -> Result<(), ()> {
+    link.work_at(Place::Users).await;
+    Ok(())
 }
 
 /// Frees the window and goes on without one.

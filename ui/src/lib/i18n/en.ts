@@ -61,10 +61,8 @@ export const en = {
     restarting: 'restarting…',
     on: (verb: string, name: string) => `${verb} ${name}`,
     failed: (verb: string, name: string) => `${verb} ${name} failed`,
-    details: 'Details',
     stopped: (name: string) => `Stopped ${name}`,
     startAgain: 'Start again',
-    open: (name: string) => `Open ${name}`,
   },
 
   bulk: {
