@@ -174,6 +174,13 @@ fn look(desktop: &Desktop, page: &Page, what: &str) {
     let still = "return document.getAnimations().every((one) => one.playState !== 'running')
         && document.querySelector('.skeleton') === null";
     page.until(&format!("{what} stands still"), still);
+    // What stands is on the screen once a frame has begun after the one that draws it.
+    page.ask(
+        "window.painted = false;
+         requestAnimationFrame(() => requestAnimationFrame(() => { window.painted = true; }));
+         return true",
+    );
+    page.until(&format!("{what} is painted"), "return window.painted");
     desktop.picture(what);
     page.ask(
         "window.found = null;
