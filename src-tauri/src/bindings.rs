@@ -3,7 +3,7 @@
 use tauri::Wry;
 use tauri_specta::{Builder, ErrorHandlingMode, collect_commands, collect_events};
 
-use crate::commands::{backups, containers, health, notices, settings, stale, window};
+use crate::commands::{backups, containers, health, notices, outgoing, settings, stale, window};
 use crate::events::{Announced, CloseAsked, ContainerChosen, PlaceChosen, StandingChanged};
 
 pub fn builder() -> Builder<Wry> {
@@ -31,6 +31,11 @@ pub fn builder() -> Builder<Wry> {
             notices::notices_mute,
             notices::notices_pause,
             notices::notices_resume,
+            outgoing::outgoing_deliveries,
+            outgoing::outgoing_webhook,
+            outgoing::remove_outgoing_webhook,
+            outgoing::set_outgoing_webhook,
+            outgoing::test_outgoing_webhook,
             settings::set_setting,
             settings::settings,
             stale::pin,
