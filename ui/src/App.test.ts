@@ -350,7 +350,7 @@ it('leaves nothing listening when it is closed', async () => {
   location.hash = '#/';
   const { unmount } = render(App, { app: createApp(fake) });
   await settle();
-  expect(fake.listeners).toBe(4);
+  expect(fake.listeners).toBe(5);
   unmount();
   expect(fake.listeners).toBe(0);
 });

@@ -144,7 +144,9 @@ export class Fake implements Backend {
   }
 
   get listeners(): number {
-    return this.#announced.size + this.#stood.size + this.#closing.size + this.#chosen.size + this.#places.size;
+    return (
+      this.#announced.size + this.#stood.size + this.#closing.size + this.#chosen.size + this.#places.size
+    );
   }
 
   async standing(): Promise<Standing> {
