@@ -4,7 +4,7 @@
 #
 #   test.sh            everything
 #   test.sh checks     formatting, lints, types, scripts and the tidy test
-#   test.sh window     only what drives the real window
+#   test.sh window     only what drives the real window; leaves pictures of every page in target/pictures/
 #   test.sh NAME…      only the named targets of tests/ (store, tidy, …)
 #
 # TINYFORGE_SOAK=1 lets the suites run their full counts. Each step's output stays in target/test-logs/.
@@ -159,6 +159,10 @@ case ${1:-everything} in
   checks)
     checks
     step cargo tidy cargo test --workspace --test tidy
+    ;;
+  window)
+    export TINYFORGE_PICTURES=$TARGET/pictures
+    only window
     ;;
   *) only "$@" ;;
 esac

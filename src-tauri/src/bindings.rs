@@ -3,7 +3,7 @@
 use tauri::Wry;
 use tauri_specta::{Builder, ErrorHandlingMode, collect_commands, collect_events};
 
-use crate::commands::{backups, containers, health, notices, settings, stale, window};
+use crate::commands::{backups, containers, health, notices, outgoing, settings, stale, window};
 use crate::events::{Announced, CloseAsked, ContainerChosen, PlaceChosen, StandingChanged};
 
 pub fn builder() -> Builder<Wry> {
@@ -17,6 +17,7 @@ pub fn builder() -> Builder<Wry> {
             backups::backup_list,
             containers::at,
             containers::history,
+            containers::inspect,
             containers::ps,
             containers::restart,
             containers::snapshot,
@@ -31,6 +32,11 @@ pub fn builder() -> Builder<Wry> {
             notices::notices_mute,
             notices::notices_pause,
             notices::notices_resume,
+            outgoing::outgoing_deliveries,
+            outgoing::outgoing_webhook,
+            outgoing::remove_outgoing_webhook,
+            outgoing::set_outgoing_webhook,
+            outgoing::test_outgoing_webhook,
             settings::set_setting,
             settings::settings,
             stale::pin,
@@ -40,9 +46,11 @@ pub fn builder() -> Builder<Wry> {
             stale::stale_why,
             stale::unpin,
             window::keep_running,
+            window::leave_demo,
             window::quit,
             window::standing,
             window::try_again,
+            window::try_demo,
         ])
         .events(collect_events![Announced, CloseAsked, ContainerChosen, PlaceChosen, StandingChanged])
 }
@@ -88,7 +96,7 @@ mod tests {
         macro_rules! names {
             ($($command:ident),* $(,)?) => { [$($command::NAME),*] };
         }
-        let of_the_window = ["keep_running", "quit", "standing", "try_again"];
+        let of_the_window = ["keep_running", "leave_demo", "quit", "standing", "try_again", "try_demo"];
         let expected: BTreeSet<String> =
             every_command!(names).into_iter().chain(of_the_window).map(str::to_owned).collect();
 

@@ -7,6 +7,7 @@
 //! *Guarantees.* The subscription stands before the window is told that it may ask for a snapshot, so that no
 //! change falls between the two. The own core is stopped in order before the program ends.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -50,12 +51,30 @@ pub enum Standing {
 pub struct Link {
     home: Home,
     engine: EngineChoice,
+    /// Where the window works at present.
+    place: std::sync::Mutex<Place>,
+    /// The window goes on elsewhere: nothing is lost then.
+    switched: Notify,
     face: watch::Sender<Option<Face>>,
     standing: watch::Sender<Standing>,
     own: Mutex<Option<App>>,
     again: Notify,
     closing: CancellationToken,
 }
+
+/// What the window can be asked to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The user's data folder, and the engine that was chosen at the start.
+    AsStarted,
+    /// The user's data folder and own engine.
+    Users,
+    /// A simulated engine, in a data folder of its own: what it plays never stands among what is the user's.
+    Demo,
+}
+
+/// The demo's data folder, below the user's.
+const DEMO_FOLDER: &str = "demo";
 
 /// A core that answers, and what it announces from now on.
 struct Session {
@@ -76,6 +95,8 @@ impl Link {
         Self {
             home,
             engine,
+            place: std::sync::Mutex::new(Place::AsStarted),
+            switched: Notify::new(),
             face: watch::Sender::new(None),
             standing: watch::Sender::new(Standing::Starting),
             own: Mutex::new(None),
@@ -101,6 +122,34 @@ impl Link {
     /// Cuts the pause before the next try short.
     pub fn try_again(&self) {
         self.again.notify_one();
+    }
+
+    /// Lets go of what the window stands on, an own core ended in order, and begins anew at that place.
+    pub async fn work_at(&self, place: Place) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        let mut own = self.own.lock().await;
+        self.switched.notify_one();
+        if let Some(app) = own.take() {
+            app.stop().await;
+        }
+        self.try_again();
+    }
+
+    fn home(&self) -> Home {
+        match *self.place.lock().unwrap_or_else(PoisonError::into_inner) {
+            Place::AsStarted | Place::Users => self.home.clone(),
+            Place::Demo => Home::at(self.home.folder().join(DEMO_FOLDER)),
+        }
+    }
+
+    fn options(&self) -> AppOptions {
+        let place = *self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let engine = match place {
+            Place::AsStarted => self.engine.clone(),
+            Place::Users => EngineChoice::Discover,
+            Place::Demo => EngineChoice::Demo,
+        };
+        AppOptions { home: self.home(), engine }
     }
 
     /// Stays connected until [`Link::close`], and tells `up` everything in order.
@@ -141,12 +190,11 @@ impl Link {
         }
         let (face, standing) = if let Some(app) = own.as_ref() {
             (Face::Local(app.desk()), self.owned())
-        } else if let Some(daemon) = Client::connect(&self.home).await? {
+        } else if let Some(daemon) = Client::connect(&self.home()).await? {
             let standing = self.attached(&daemon);
             (Face::Remote(daemon), standing)
         } else {
-            let options = AppOptions { home: self.home.clone(), engine: self.engine.clone() };
-            let app = own.insert(App::start(options).await?);
+            let app = own.insert(App::start(self.options()).await?);
             (Face::Local(app.desk()), self.owned())
         };
         drop(own);
@@ -175,6 +223,7 @@ impl Link {
             let next = tokio::select! {
                 next = announcements.next() => next,
                 () = self.closing.cancelled() => return Standing::Starting,
+                () = self.switched.notified() => return Standing::Starting,
             };
             match next {
                 Some(Announcement::Gone { reason }) => return Standing::Lost { reason },
@@ -193,7 +242,7 @@ impl Link {
     }
 
     fn home_text(&self) -> String {
-        self.home.folder().display().to_string()
+        self.home().folder().display().to_string()
     }
 }
 

@@ -18,6 +18,7 @@ mod pass;
 mod table;
 mod weight;
 mod window;
+mod year;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -31,10 +32,11 @@ struct Group {
     measure: fn() -> Vec<Figure>,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group { name: "latency", measure: latency::measure },
     Group { name: "pass", measure: pass::measure },
     Group { name: "many", measure: many::measure },
+    Group { name: "year", measure: year::measure },
     Group { name: "window", measure: window::measure },
     Group { name: "weight", measure: weight::measure },
     Group { name: "idle", measure: idle::measure },

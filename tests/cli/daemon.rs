@@ -69,7 +69,7 @@ fn where_docker_host_names_another_engine_reading_says_so_and_acting_is_refused(
             }
         }
         for (args, code) in READING {
-            let of_the_folder = matches!(args[0], "settings" | "backup");
+            let of_the_folder = matches!(args[0], "settings" | "backup" | "notifications");
             let (left, _, told) = meaning(host, args);
             assert_eq!(left, Some(*code), "{args:?}: {told}");
             let lines: Vec<&str> = told.lines().filter(|line| line.contains("DOCKER_HOST names")).collect();

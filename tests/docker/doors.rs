@@ -39,6 +39,7 @@ async fn every_call(door: &DockerEngine) -> Vec<(&'static str, EngineError)> {
         ("list", door.list().await.unwrap_err()),
         ("list_managed", door.list_managed().await.unwrap_err()),
         ("inspect", door.inspect(&id).await.unwrap_err()),
+        ("inspect_whole", door.inspect_whole(&id).await.unwrap_err()),
         ("usage", door.usage().await.unwrap_err()),
         ("holdings", door.holdings(&id).await.unwrap_err()),
         ("events", door.events(Timestamp::UNIX_EPOCH).await.err().unwrap()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use harness::world::World;
-use tinyforge_core::control::commands::{Doctor, GetStatus, Stop};
+use tinyforge_core::control::commands::{Doctor, GetStatus, Inspect, Stop};
 use tinyforge_core::control::shapes::{ApiError, EngineState, ErrorCode, PartState};
 use tinyforge_core::docker::EngineError;
 use tinyforge_core::docker::fake::{Call, FakeEngine, Mishap, Spec};
@@ -94,4 +94,17 @@ async fn an_engine_whose_listing_cannot_be_read_is_no_empty_machine() {
     world.wait(Duration::from_secs(10)).await;
     let told = world.face().call(GetStatus {}).await.unwrap().engine;
     assert_eq!(told.reason, None, "once it is read, all is well");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_engine_tells_of_a_container_is_handed_on_and_what_it_cannot_tell_is_said() {
+    let (world, id) = one(9).await;
+    let face = world.face();
+    let ask = |container: &str| face.call(Inspect { container: container.into() });
+    let told = ask("web").await.unwrap();
+    assert_eq!(told.container_id, id.as_str());
+    assert!(told.json.contains("\"NetworkMode\""), "{}", told.json);
+    assert_eq!(ask("nobody").await.unwrap_err().code, ErrorCode::NotFound);
+    world.engine.mishap(Call::InspectWhole, 1, Mishap::Hang);
+    assert_eq!(ask("web").await.unwrap_err().code, ErrorCode::EngineAway);
 }

@@ -67,6 +67,7 @@ async fn an_act_that_nobody_waits_for_any_more_is_ours_all_the_same() {
         clock: std::sync::Arc::new(world.clock.clone()),
         started: world.engine.now(),
         jobs: tinyforge_core::jobs::Board::default(),
+        outgoing: world.outgoing.clone(),
         observes_only: false,
         silent_daemon: None,
         as_written: None,

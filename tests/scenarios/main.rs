@@ -8,6 +8,7 @@ mod health;
 mod identity;
 mod missing;
 mod notices;
+mod past;
 mod quiet;
 mod stale;
 mod sync;

@@ -179,6 +179,10 @@ impl Engine for Door {
         Err(not_here())
     }
 
+    async fn inspect_whole(&self, _: &ContainerId) -> Result<Option<String>, EngineError> {
+        Err(not_here())
+    }
+
     async fn holdings(&self, _: &ContainerId) -> Result<Option<Holdings>, EngineError> {
         Err(not_here())
     }

@@ -9,6 +9,7 @@ mod legacy;
 mod migration;
 mod notices;
 mod past;
+mod retention;
 mod settings;
 mod stale;
 mod world;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod pages;
+
 use std::io::Write as _;
 use std::os::unix::net::UnixListener;
 
@@ -102,10 +104,10 @@ fn a_container_is_stopped_and_started_from_its_row() {
 
     let state = || engine.docker(&["inspect", "-f", "{{.State.Status}}", "worker"]).ok();
     page.click("//*[@data-container='worker']");
-    page.click("//button[@aria-label='Stop worker']");
+    page.click("//*[@role='dialog']//button[@aria-label='Stop worker']");
     page.until_row("worker", "stopped");
     assert_eq!(state(), "exited");
-    page.click("//button[@aria-label='Start worker']");
+    page.click("//*[@role='dialog']//button[@aria-label='Start worker']");
     page.until_row("worker", "running");
     assert_eq!(state(), "running");
 }
@@ -199,9 +201,13 @@ fn without_an_engine_no_number_of_containers_is_claimed() {
     let page = desktop.open_page();
     page.until_it_says("No engine was found");
     page.until_it_no_longer_says("`");
-    for name in ["Containers", "Home"] {
+    let pages = [
+        ("Containers", "Nothing is known of the containers"),
+        ("Home", "Get an engine, and its containers appear here"),
+    ];
+    for (name, says) in pages {
         page.go_to(name);
-        page.until_it_says("Nothing is known of the containers");
+        page.until_it_says(says);
         let noughts = "return /[0-9]/.test(document.querySelector('nav').innerText)";
         assert_eq!(page.ask(noughts), json!(false), "the navigation counts nothing either");
     }

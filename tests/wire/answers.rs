@@ -64,6 +64,7 @@ async fn an_answer_cut_at_any_byte_is_never_taken_for_another() {
         .await;
         let path = format!("/containers/{id}/json");
         cut_everywhere(&wire, Question::Inspect, &path, async || door.inspect(&id).await).await;
+        cut_everywhere(&wire, Question::Inspect, &path, async || door.inspect_whole(&id).await).await;
         let path = format!("/containers/{id}/json?size=true");
         cut_everywhere(&wire, Question::Holdings, &path, async || door.holdings(&id).await).await;
         cut_everywhere(&wire, Question::Usage, "/system/df", async || door.usage().await).await;

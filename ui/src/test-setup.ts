@@ -23,4 +23,8 @@ class NoMedia extends EventTarget implements MediaQueryList {
 
 globalThis.matchMedia = (query) => new NoMedia(query);
 
+/** What lies over a page looks for the pointer and for what to scroll; here there is neither. */
+Element.prototype.scrollIntoView = () => undefined;
+Element.prototype.hasPointerCapture = () => false;
+
 afterEach(cleanup);

@@ -14,6 +14,7 @@ mod run;
 mod serve;
 mod stale;
 mod text;
+mod webhook;
 
 use std::process::ExitCode;
 

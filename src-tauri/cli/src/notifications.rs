@@ -14,6 +14,7 @@ use crate::output::Output;
 use crate::render::{View, finished, table};
 use crate::run::{Failure, Outcome, asked_once, print};
 use crate::text::{ago, clock, count, plain};
+use crate::webhook::{self, Webhook};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -45,6 +46,7 @@ enum Verb {
     Mute(Of),
     /// The opposite, also for one workload or kind of those that are muted
     Unmute(Of),
+    Webhook(Webhook),
 }
 
 #[derive(Debug, Args)]
@@ -61,13 +63,14 @@ fn kind() -> impl TypedValueParser<Value = NoticeKind> {
 }
 
 pub async fn run(args: Notifications) -> Result<Outcome, Failure> {
-    let output = Output::new(args.format.json);
+    let (output, format) = (Output::new(args.format.json), args.format);
     let rules = match args.verb.unwrap_or(Verb::List { lines: 20 }) {
         Verb::List { lines } => {
             let notices = asked_once(command::ListNotices { limit: Some(lines) }).await?;
             print(&output, &notices, |view| list(&notices, view))?;
             return Ok(Outcome::Done);
         }
+        Verb::Webhook(args) => return webhook::run(args, format).await,
         Verb::Rules => asked_once(command::GetNoticeRules {}).await?,
         Verb::Pause { span } => {
             let until = until(&span.join(" "), &ZonedDateTime::now())

@@ -475,7 +475,10 @@ pub fn settings(list: &[Setting], view: &View) -> String {
             plain(&setting.key),
             plain(&setting.value),
             plain(&setting.default),
-            plain(&setting.explanation),
+            match &setting.now {
+                None => plain(&setting.explanation),
+                Some(now) => format!("{} (now {})", plain(&setting.explanation), plain(now)),
+            },
         ]);
     }
     finished(table, view, &[2, 3])

@@ -75,7 +75,7 @@ impl Outcome {
         })
     }
 
-    fn done_if(done: bool) -> Self {
+    pub fn done_if(done: bool) -> Self {
         if done { Self::Done } else { Self::FailedOrDiffers }
     }
 }

@@ -23,9 +23,13 @@ use crate::home::Home;
 use crate::jobs::stale_scan::{Passes, Scan};
 use crate::jobs::{self, Board, Jobs, last_words};
 use crate::notify;
+use crate::notify::webhook::post::HttpPost;
+use crate::notify::webhook::{Outgoing, Sending};
 use crate::reconcile::{Link, OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use crate::rules::ids::EngineId;
 use crate::rules::notice::policy::Line;
+use crate::rules::secret::KeyRecord;
+use crate::secrets::{Ledger, Vault, keyring};
 use crate::store::{Happening, Store, StoreError};
 
 /// How long a command waits for the first pass before it answers from what the index has: an engine that hangs must
@@ -70,6 +74,8 @@ pub struct App {
     jobs: Option<Jobs>,
     /// Asks for the last lines of what crashes; only a daemon does.
     listener: Option<JoinHandle<()>>,
+    /// Sends what is told to the user's receiver; only a daemon does.
+    sending: Option<Sending>,
     /// Tells users what deserves it; only a daemon does.
     notifier: Option<JoinHandle<()>>,
 }
@@ -100,6 +106,7 @@ impl App {
         let mut app = Self::without_a_socket(options).await?;
         let (engine, store) = (Arc::clone(&app.core.engine), app.core.store.clone());
         app.listener = Some(last_words::listen(engine, store, &app.core.bus, app.control.clock()));
+        app.sending = Some(app.control.outgoing().start(&app.core.bus));
         app.notifier = Some(notify::listen(notify::Parts {
             store: app.core.store.clone(),
             bus: app.core.bus.clone(),
@@ -113,7 +120,12 @@ impl App {
             clock: app.control.clock(),
             passes: Arc::new(app.core.index.clone()),
         };
-        let jobs = vec![jobs::daily_backup(app.core.store.clone(), app.control.clock()), scan.job()];
+        let (store, clock) = (app.core.store.clone(), app.control.clock());
+        let jobs = vec![
+            jobs::daily_backup(store.clone(), Arc::clone(&clock)),
+            scan.job(),
+            jobs::retention::job(store, clock),
+        ];
         app.jobs = Some(Jobs::start(jobs, &app.board, &app.control.clock()));
         match Server::start(app.control.home(), desk, started).await {
             Ok(server) => app.server = Some(server),
@@ -151,6 +163,7 @@ impl App {
             Role::Keeper => (false, None, None),
             Role::Observer { silent, as_written } => (true, silent, Some(as_written)),
         };
+        let outgoing = outgoing(&options, &store, &clock).await?;
         let (engine, demo) = engine(options.engine)?;
         let rhythm = read_rhythm(&store).await?;
         let index = Reconciler::start(Parts {
@@ -176,6 +189,7 @@ impl App {
             store: store.clone(),
             index: index.clone(),
             jobs: board.clone(),
+            outgoing,
             bus: bus.clone(),
             started: clock.now(),
             clock,
@@ -193,6 +207,7 @@ impl App {
             jobs: None,
             listener: None,
             notifier: None,
+            sending: None,
         })
     }
 
@@ -226,6 +241,7 @@ impl App {
         for listener in self.notifier.into_iter().chain(self.listener) {
             listener.abort();
         }
+        drop(self.sending);
         self.core.follower.abort();
         let written = async {
             if let Some(happening) = last_note {
@@ -280,6 +296,33 @@ fn engine(choice: EngineChoice) -> Result<(SharedEngine, Option<Box<Demo>>), Eng
             let demo = Demo::begin(Timestamp::now)?;
             Ok((demo.door(), Some(Box::new(demo))))
         }
+    }
+}
+
+/// The key of secrets goes into the keyring where the user has one and wants it there; the demo's never does: its
+/// folder is thrown away.
+async fn outgoing(options: &AppOptions, store: &Store, clock: &SharedClock) -> Result<Outgoing, StoreError> {
+    let wanted = store.typed_settings().await?.use_keyring && !matches!(options.engine, EngineChoice::Demo);
+    let keyring = if wanted { keyring::of_the_system() } else { None };
+    let ledger = Arc::new(Records { store: store.clone(), clock: Arc::clone(clock) });
+    let vault = Vault::new(ledger, options.home.folder(), keyring);
+    Ok(Outgoing::new(store.clone(), vault, Arc::clone(clock), Arc::new(HttpPost::default())))
+}
+
+/// The database records where the key of secrets lies.
+struct Records {
+    store: Store,
+    clock: SharedClock,
+}
+
+#[async_trait]
+impl Ledger for Records {
+    async fn key_record(&self) -> Result<Option<KeyRecord>, String> {
+        self.store.key_record().await.map_err(|error| error.to_string())
+    }
+
+    async fn record_key(&self, record: KeyRecord) -> Result<KeyRecord, String> {
+        self.store.record_key(record, self.clock.now()).await.map_err(|error| error.to_string())
     }
 }
 

@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod notify;
 pub mod reconcile;
 pub mod rules;
+pub mod secrets;
 pub mod store;
 
 /// The program's version, as `status` and the handshake between faces and daemon say it.

@@ -1,5 +1,5 @@
 use tauri::State;
-use tinyforge_core::control::commands::{At, GetSnapshot, History, Ps, Restart, Start, Stop};
+use tinyforge_core::control::commands::{At, GetSnapshot, History, Inspect, Ps, Restart, Start, Stop};
 
 use crate::error::Answer;
 use crate::link::Link;
@@ -20,6 +20,12 @@ pub async fn ps(link: State<'_, Link>, ask: Ps) -> Answer<Ps> {
 #[tauri::command]
 #[specta::specta]
 pub async fn history(link: State<'_, Link>, ask: History) -> Answer<History> {
+    link.ask(ask).await
+}
+
+#[tauri::command]
+#[specta::specta]
+pub async fn inspect(link: State<'_, Link>, ask: Inspect) -> Answer<Inspect> {
     link.ask(ask).await
 }
 

@@ -4,6 +4,7 @@ pub mod backups;
 pub mod containers;
 pub mod health;
 pub mod notices;
+pub mod outgoing;
 pub mod settings;
 pub mod stale;
 pub mod window;

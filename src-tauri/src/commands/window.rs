@@ -2,7 +2,7 @@
 
 use tauri::{AppHandle, State};
 
-use crate::link::{Link, Standing};
+use crate::link::{Link, Place, Standing};
 use crate::window;
 
 /// What the window stands on at this moment.
@@ -17,6 +17,22 @@ pub async fn standing(link: State<'_, Link>) -> Result<Standing, ()> {
 #[specta::specta]
 pub async fn try_again(link: State<'_, Link>) -> Result<(), ()> {
     link.try_again();
+    Ok(())
+}
+
+/// Goes on with a simulated engine, for who wants to look around first.
+#[tauri::command]
+#[specta::specta]
+pub async fn try_demo(link: State<'_, Link>) -> Result<(), ()> {
+    link.work_at(Place::Demo).await;
+    Ok(())
+}
+
+/// Goes back to the user's own engine.
+#[tauri::command]
+#[specta::specta]
+pub async fn leave_demo(link: State<'_, Link>) -> Result<(), ()> {
+    link.work_at(Place::Users).await;
     Ok(())
 }
 

@@ -68,13 +68,14 @@ async fn the_next_releases_engine_keeps_it_too() {
 }
 
 /// Every request that the adapter sends, and the call of the fake that answers for it.
-const REQUESTS: [(&str, Call); 13] = [
+const REQUESTS: [(&str, Call); 14] = [
     ("GET /_ping", Call::Ping),
     ("GET /version", Call::Identify),
     ("GET /info", Call::Identify),
     ("GET /containers/json?all", Call::List),
     ("GET /containers/json?all&filters", Call::ListManaged),
     ("GET /containers/{id}/json", Call::Inspect),
+    ("GET /containers/{id}/json", Call::InspectWhole),
     ("GET /containers/{id}/logs?stderr&stdout&tail", Call::Logs),
     ("GET /system/df?type&type&verbose", Call::Usage),
     ("GET /containers/{id}/json?size", Call::Holdings),

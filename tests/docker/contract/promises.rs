@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use harness::engine::Skill;
+use serde_json::Value;
 use tinyforge_core::docker::fake::RestartPolicy;
 use tinyforge_core::docker::{Dialect, EngineError};
 use tinyforge_core::rules::container::{Health, State, WorkloadKind};
@@ -29,6 +30,7 @@ pub async fn all(stage: &Stage) {
     what_removes_itself_is_gone(stage).await;
     the_list_says_what_there_is(stage).await;
     the_managed_list_says_who_claims_it(stage).await;
+    an_inspect_is_handed_on_as_it_came(stage).await;
     what_takes_the_disk_is_measured(stage).await;
     a_subscription_reaches_back(stage).await;
     compose_replaces_in_its_order(stage).await;
@@ -385,6 +387,21 @@ async fn the_managed_list_says_who_claims_it(stage: &Stage) {
     for id in [whole, hollow, other] {
         stage.remove(&id);
     }
+}
+
+async fn an_inspect_is_handed_on_as_it_came(stage: &Stage) {
+    let nobody = ContainerId::new("0".repeat(64));
+    assert_eq!(stage.door.inspect_whole(&nobody).await.unwrap(), None, "gone is certain");
+    let id = stage.create(actor("whole"));
+    let told = stage.door.inspect_whole(&id).await.unwrap().unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["Id"], id.as_str());
+    // Podman leaves the slash out.
+    assert_eq!(told["Name"].as_str().map(|name| name.trim_start_matches('/')), Some("whole"));
+    for part in ["Config", "HostConfig", "State", "NetworkSettings", "Mounts"] {
+        assert!(!told[part].is_null(), "{part} is told: {told}");
+    }
+    stage.remove(&id);
 }
 
 async fn what_takes_the_disk_is_measured(stage: &Stage) {

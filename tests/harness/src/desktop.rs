@@ -19,6 +19,9 @@ use crate::screen::Screen;
 /// Every process of a desktop carries it in its environment; its value is the desktop's folder.
 const MARK: &str = "TINYFORGE_TEST_DESKTOP";
 
+/// Names the folder into which pictures of the screen are taken.
+const PICTURES: &str = "TINYFORGE_PICTURES";
+
 /// How long anything may take on a busy machine. Nothing here waits for a time, only for what it says.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -60,6 +63,16 @@ impl Desktop {
     /// Whatever is started from now on finds that variable set.
     pub fn set(&mut self, name: &'static str, value: &'static str) {
         self.variables.push((name, value));
+    }
+
+    /// Takes a picture of the screen into the folder that the environment names; where it names none, nobody wants one.
+    pub fn picture(&self, name: &str) {
+        let Some(folder) = std::env::var_os(PICTURES) else { return };
+        fs::create_dir_all(&folder).expect("the folder for pictures is made");
+        let file = Path::new(&folder).join(format!("{}.png", name.replace(' ', "-")));
+        // Named whole: another program of that name may shadow ImageMagick's.
+        let taken = self.command("/usr/bin/import").args(["-window", "root"]).arg(&file).status();
+        assert!(taken.is_ok_and(|status| status.success()), "a picture of {name} is taken");
     }
 
     /// Where the session bus listens.

@@ -69,6 +69,23 @@ impl Page {
         self.post(&format!("/element/{element}/click"), &json!({})).map(|_| ())
     }
 
+    /// Types where the keyboard is; WebDriver's own letters stand for Enter and the like.
+    pub fn keys(&self, keys: &str) {
+        let strokes: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|how| json!({ "type": how, "value": key.to_string() })))
+            .collect();
+        let hand = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
+        self.post("/actions", &hand).unwrap_or_else(|reason| panic!("{keys:?} cannot be typed: {reason}"));
+    }
+
+    /// Makes the window that large.
+    pub fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height });
+        self.post("/window/rect", &size).unwrap_or_else(|reason| panic!("it cannot be resized: {reason}"));
+        self.until("it has that size", &format!("return Math.abs(innerWidth - {width}) < 64"));
+    }
+
     /// What a script of the page answers.
     pub fn ask(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))

@@ -3,9 +3,11 @@
 //! Time passes only where a story waits, and then at once: a story of ten minutes takes milliseconds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tinyforge_core::clock::{Clock, SharedClock};
 use tinyforge_core::control::client::Face;
@@ -14,11 +16,15 @@ use tinyforge_core::docker::fake::FakeEngine;
 use tinyforge_core::events::{Bus, Event, Heard, IndexChange, Subscriber};
 use tinyforge_core::home::Home;
 use tinyforge_core::jobs::Board;
+use tinyforge_core::notify::webhook::Outgoing;
+use tinyforge_core::notify::webhook::post::HttpPost;
 use tinyforge_core::reconcile::{OwnActs, Parts, Pulse, Reconciler, Rhythm};
 use tinyforge_core::rules::container::{Observed, State, WorkloadKind};
 use tinyforge_core::rules::ids::{ContainerId, EngineId, WorkloadId};
 use tinyforge_core::rules::row::{Facts, Row};
+use tinyforge_core::rules::secret::KeyRecord;
 use tinyforge_core::rules::time::micros;
+use tinyforge_core::secrets::{Ledger, Vault};
 use tinyforge_core::store::{NewShape, NewWorkload, Store};
 
 /// tokio's clock, with the fake engine's wall time; the wall may be set apart from it.
@@ -58,7 +64,9 @@ pub struct World {
     pub clock: StoryClock,
     pub index: Reconciler,
     pub jobs: Board,
+    pub outgoing: Outgoing,
     pub heard: Subscriber,
+    _keys: tempfile::TempDir,
 }
 
 impl World {
@@ -83,7 +91,11 @@ impl World {
             own: OwnActs::default(),
             rhythm: Rhythm::default(),
         });
-        Self { engine, store, bus, clock, index, jobs: Board::default(), heard }
+        let keys = tempfile::tempdir().unwrap();
+        let shared = Arc::new(clock.clone()) as SharedClock;
+        let vault = vault(&store, &shared, keys.path());
+        let outgoing = Outgoing::new(store.clone(), vault, shared, Arc::new(HttpPost::default()));
+        Self { engine, store, bus, clock, index, jobs: Board::default(), outgoing, heard, _keys: keys }
     }
 
     /// A world with one workload, whose first pass is through.
@@ -119,6 +131,7 @@ impl World {
             store: self.store.clone(),
             index: self.index.clone(),
             jobs: self.jobs.clone(),
+            outgoing: self.outgoing.clone(),
             bus: self.bus.clone(),
             clock: Arc::new(self.clock.clone()) as SharedClock,
             started: self.clock.now(),
@@ -229,6 +242,25 @@ impl World {
             }
         }
         heard
+    }
+}
+
+/// A story's secrets, whose key lies in this folder.
+#[must_use]
+pub fn vault(store: &Store, clock: &SharedClock, folder: &Path) -> Vault {
+    Vault::new(Arc::new(Records(store.clone(), Arc::clone(clock))), folder, None)
+}
+
+struct Records(Store, SharedClock);
+
+#[async_trait]
+impl Ledger for Records {
+    async fn key_record(&self) -> Result<Option<KeyRecord>, String> {
+        self.0.key_record().await.map_err(|error| error.to_string())
+    }
+
+    async fn record_key(&self, record: KeyRecord) -> Result<KeyRecord, String> {
+        self.0.record_key(record, self.1.now()).await.map_err(|error| error.to_string())
     }
 }
 

@@ -189,7 +189,7 @@ impl Control {
 }
 
 /// The one container of that name, id, or beginning of an id.
-fn find(rows: &[Row], wanted: &str) -> Result<(ContainerId, String), ApiError> {
+pub(super) fn find(rows: &[Row], wanted: &str) -> Result<(ContainerId, String), ApiError> {
     let named = |row: &&Row| row.facts.name == wanted && row.facts.state != State::Missing;
     let exact = |row: &&Row| row.container_id.as_ref().is_some_and(|id| id.as_str() == wanted);
     let begins = |row: &&Row| {

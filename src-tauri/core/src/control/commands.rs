@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use specta::Type;
 
 use super::shapes::{
-    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, LogEntry, NoticeRules, Setting, Snapshot,
-    StaleAnswer, StaleContainer, StaleThreshold, Status, Verification,
+    Acted, Backup, Container, Finding, HistoryEntry, IndexAt, Inspection, LogEntry, NoticeRules,
+    OutgoingDelivery, OutgoingTest, OutgoingWebhook, OutgoingWebhookSet, Setting, Snapshot, StaleAnswer,
+    StaleContainer, StaleThreshold, Status, Verification,
 };
 use crate::rules::container::{State, WorkloadKind};
 use crate::rules::notice::{Notice, NoticeKind};
+use crate::rules::secret::Secret;
 
 /// What a command needs of the daemon, so that the command line knows what to do where none runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +166,14 @@ command!(
 );
 
 command!(
+    /// All that the engine tells of one container, its environment included: for who asks to see it.
+    Inspect("inspect", NeedsEngine) -> Inspection {
+        /// Name, id, or the beginning of an id.
+        container: String,
+    }
+);
+
+command!(
     /// What was notified, newest first.
     ListNotices("notices", Reads) -> Vec<Notice> {
         /// At most so many; absent: 100.
@@ -195,6 +205,35 @@ command!(
         muted: bool,
     }
 );
+command!(
+    /// Where notices are sent to; `null` where nowhere.
+    GetOutgoingWebhook("outgoing_webhook", Reads) -> Option<OutgoingWebhook> {}
+);
+command!(
+    /// Where notices are sent to from now on, in the place of any other.
+    SetOutgoingWebhook("set_outgoing_webhook", Acts) -> OutgoingWebhookSet {
+        url: Option<Secret>,
+        /// What is signed with; absent, one is made and answered, once.
+        secret: Option<Secret>,
+        /// Nothing is signed.
+        unsigned: bool,
+    }
+);
+command!(
+    /// Notices are sent nowhere; what waits is given up. Answers whether they were sent anywhere before.
+    RemoveOutgoingWebhook("remove_outgoing_webhook", Acts) -> bool {}
+);
+command!(
+    /// Sends a test now, once.
+    TestOutgoingWebhook("test_outgoing_webhook", Acts) -> OutgoingTest {}
+);
+command!(
+    /// What was sent and what came of it, newest first.
+    ListOutgoingDeliveries("outgoing_deliveries", Reads) -> Vec<OutgoingDelivery> {
+        /// At most so many; absent: all that are remembered.
+        limit: Option<u32>,
+    }
+);
 
 /// Calls the macro it is given with the list of all commands.
 #[macro_export]
@@ -203,7 +242,9 @@ macro_rules! every_command {
         $use! {
             GetStatus, Verify, Doctor, Ps, GetSnapshot, History, At, Events, Start, Stop, Restart, GetSettings,
             SetSetting, ListBackups, CreateBackup, FindStaleContainers, ExplainStale, Pin, Unpin, Snooze,
-            SetStaleThreshold, ListNotices, GetNoticeRules, PauseNotices, ResumeNotices, MuteNotices
+            SetStaleThreshold, Inspect, ListNotices, GetNoticeRules, PauseNotices, ResumeNotices, MuteNotices,
+            GetOutgoingWebhook, SetOutgoingWebhook, RemoveOutgoingWebhook, TestOutgoingWebhook,
+            ListOutgoingDeliveries
         }
     };
 }

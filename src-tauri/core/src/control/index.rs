@@ -125,6 +125,9 @@ impl Control {
         if at < known_from {
             return Some(unknown_before(known_from, "before_first_look"));
         }
+        if let Some(kept_from) = was.kept_from.filter(|kept_from| at < *kept_from) {
+            return Some(unknown_before(kept_from, "no_longer_kept"));
+        }
         let lasting = || self.lasting_gap(Some(was.verified_until.unwrap_or(known_from)), now);
         let gap = was.gap.clone().or_else(|| lasting().filter(|gap| gap.from < at))?;
         Some(Gap { from: Some(gap.from), to: gap.to, reason: gap.reason.as_str().to_owned() })

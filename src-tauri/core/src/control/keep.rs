@@ -2,7 +2,11 @@
 
 use super::commands::{CreateBackup, GetSettings, ListBackups, SetSetting};
 use super::shapes::{ApiError, Backup, Setting};
+use super::words::{bytes, count};
 use super::{Answers, Control};
+
+/// The setting beside which it is told how much history there is.
+const HISTORY_DAYS: &str = "history_days";
 
 impl Answers<GetSettings> for Control {
     async fn answer(&self, asked: GetSettings) -> Result<Vec<Setting>, ApiError> {
@@ -48,15 +52,25 @@ pub(crate) fn backup(of: crate::store::Backup) -> Backup {
 impl Control {
     pub(super) async fn settings(&self) -> Result<Vec<Setting>, ApiError> {
         let found = self.parts.store.settings().await?;
+        let history = self.history_as_it_is().await?;
         Ok(found
             .into_iter()
             .map(|setting| Setting {
+                now: (setting.key == HISTORY_DAYS).then(|| history.clone()),
                 key: setting.key.to_owned(),
                 value: setting.value,
                 default: setting.default.to_owned(),
                 explanation: setting.explanation.to_owned(),
             })
             .collect())
+    }
+
+    /// Its span, its number of lines, and what all of the database takes.
+    async fn history_as_it_is(&self) -> Result<String, ApiError> {
+        let size = self.parts.store.history_size().await?;
+        let since = size.from.map(|from| format!(" since {}", from.strftime("%Y-%m-%d"))).unwrap_or_default();
+        let database = bytes(self.parts.store.bytes());
+        Ok(format!("{}{since}; the database has {database}", count(size.lines, "change")))
     }
 
     pub(super) async fn setting(&self, key: &str) -> Result<Setting, ApiError> {

@@ -10,9 +10,11 @@ pub mod client;
 pub mod commands;
 mod doctor;
 mod index;
+mod inspect;
 mod keep;
 pub mod meant;
 mod notices;
+mod outgoing;
 mod present;
 pub mod protocol;
 pub mod server;
@@ -35,6 +37,7 @@ use crate::docker::{EngineError, SharedEngine};
 use crate::events::{Bus, Event, Heard};
 use crate::home::Home;
 use crate::jobs::Board;
+use crate::notify::webhook::Outgoing;
 use crate::reconcile::Reconciler;
 use crate::rules::ids::{EngineId, WorkloadId};
 use crate::rules::verdict::Tally;
@@ -63,6 +66,7 @@ pub struct ControlParts {
     pub store: Store,
     pub index: Reconciler,
     pub jobs: Board,
+    pub outgoing: Outgoing,
     pub bus: Bus,
     pub clock: SharedClock,
     pub started: Timestamp,
@@ -93,6 +97,11 @@ impl Control {
     #[must_use]
     pub fn clock(&self) -> SharedClock {
         Arc::clone(&self.parts.clock)
+    }
+
+    #[must_use]
+    pub fn outgoing(&self) -> Outgoing {
+        self.parts.outgoing.clone()
     }
 
     #[must_use]

@@ -11,6 +11,7 @@ use crate::rules::cause::Cause;
 use crate::rules::container::{Health, Port, State, WorkloadKind};
 use crate::rules::diff::Field;
 use crate::rules::notice::{Notice, NoticeKind};
+use crate::rules::secret::{KeyPlace, Secret};
 use crate::rules::verdict::{Exhibit, Kind, Level, Tally};
 
 /// A container of the index: the single source of truth for project, stack and site containers.
@@ -270,7 +271,7 @@ pub struct Gap {
     pub from: Option<Timestamp>,
     #[specta(type = String)]
     pub to: Timestamp,
-    /// `not_running`, `engine_away`, `asleep`, `before_first_look`, `never_looked`.
+    /// `not_running`, `engine_away`, `asleep`, `before_first_look`, `never_looked`, `no_longer_kept`.
     pub reason: String,
 }
 
@@ -335,6 +336,75 @@ pub struct Setting {
     pub value: String,
     pub default: String,
     pub explanation: String,
+    /// What it bounds, as it is now; `null` where there is nothing to tell.
+    pub now: Option<String>,
+}
+
+/// Where notices are sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct OutgoingWebhook {
+    /// Scheme, host and port. The rest of the URL may be all that authorises, and is shown to nobody.
+    pub receiver: String,
+    pub signed: bool,
+    /// Where the key lies that its secrets are sealed with.
+    pub key_place: Option<KeyPlace>,
+    #[specta(type = String)]
+    pub set_at: Timestamp,
+    /// How many deliveries wait.
+    pub waiting: u64,
+    /// The last delivery that was tried.
+    pub last: Option<OutgoingDelivery>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct OutgoingWebhookSet {
+    pub webhook: OutgoingWebhook,
+    /// What is signed with, where it was made now: shown this once.
+    pub secret: Option<Secret>,
+}
+
+/// What came of a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct OutgoingTest {
+    pub delivered: bool,
+    pub receiver: String,
+    /// The receiver's; `null` where it did not answer.
+    pub status: Option<u16>,
+    pub latency_ms: u32,
+    /// What came of it, in a sentence.
+    pub text: String,
+    pub cure: Option<String>,
+}
+
+/// Something that was or is to be sent, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct OutgoingDelivery {
+    /// As the receiver hears it, the same in every try.
+    pub delivery_id: String,
+    pub event: String,
+    pub title: String,
+    #[specta(type = String)]
+    pub at: Timestamp,
+    /// `waiting`, `delivered` or `given_up`.
+    pub state: String,
+    pub attempts: u32,
+    /// When it is tried next, while it waits.
+    #[specta(type = Option<String>)]
+    pub next_at: Option<Timestamp>,
+    /// Of the last try, as the three that follow.
+    #[specta(type = Option<String>)]
+    pub tried_at: Option<Timestamp>,
+    pub status: Option<u16>,
+    pub latency_ms: Option<u32>,
+    pub error: Option<String>,
+}
+
+/// All that the engine tells of one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Type)]
+pub struct Inspection {
+    pub container_id: String,
+    /// The engine's own document, in the form of its release.
+    pub json: String,
 }
 
 /// A copy of the database.

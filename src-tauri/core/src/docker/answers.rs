@@ -226,6 +226,12 @@ struct Binding {
     host_port: String,
 }
 
+/// The whole of an inspect as it came, once it is known to be a document about that container.
+pub(super) fn document(body: &[u8], asked: &ContainerId, tried: &str) -> Result<String, EngineError> {
+    inspected(body, asked, tried)?;
+    String::from_utf8(body.to_vec()).map_err(|error| garbled(tried, error.to_string()))
+}
+
 pub(super) fn inspected(body: &[u8], asked: &ContainerId, tried: &str) -> Result<Observed, EngineError> {
     let seen: Inspected = read(body, tried)?;
     if seen.id != asked.as_str() {

@@ -136,6 +136,16 @@ impl Engine for DockerEngine {
         }
     }
 
+    async fn inspect_whole(&self, id: &ContainerId) -> Result<Option<String>, EngineError> {
+        let tried = format!("inspect {}", id.short());
+        let path = format!("/containers/{}/json", escaped(id.as_str()));
+        match self.wire.get(&path, &tried, deadline::READ).await {
+            Ok(body) => answers::document(&body, id, &tried).map(Some),
+            Err(EngineError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
         let tried = format!("read the log of {}", id.short());
         let path = format!("/containers/{}/logs?stdout=true&stderr=true&tail={lines}", escaped(id.as_str()));

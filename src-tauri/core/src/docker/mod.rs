@@ -50,6 +50,10 @@ pub trait Engine: Send + Sync + 'static {
     /// The truth about one container. `Ok(None)` is the engine's 404 and certain.
     async fn inspect(&self, id: &ContainerId) -> Result<Option<Observed>, EngineError>;
 
+    /// All that the engine tells of one container, word for word: a JSON document, with the environment and whatever
+    /// else a row leaves out. `Ok(None)` is the engine's 404 and certain.
+    async fn inspect_whole(&self, id: &ContainerId) -> Result<Option<String>, EngineError>;
+
     /// The last lines that the container's program wrote, both of its streams as they came, oldest first; bytes that are
     /// no text are replaced. Refused where the container's log driver keeps nothing to read.
     async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError>;

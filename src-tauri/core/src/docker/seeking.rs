@@ -76,6 +76,10 @@ impl Engine for Seeking {
         self.found("inspect")?.inspect(id).await
     }
 
+    async fn inspect_whole(&self, id: &ContainerId) -> Result<Option<String>, EngineError> {
+        self.found("inspect")?.inspect_whole(id).await
+    }
+
     async fn logs(&self, id: &ContainerId, lines: u32) -> Result<Vec<String>, EngineError> {
         self.found("read the log")?.logs(id, lines).await
     }

@@ -5,6 +5,7 @@
 
 pub mod last_words;
 
+pub mod retention;
 pub mod stale_scan;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,8 @@
 //!
 //! *Errors.* Without its memory the policy would repeat itself: it waits until that can be read.
 
+pub mod webhook;
+
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;

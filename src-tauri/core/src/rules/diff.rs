@@ -9,7 +9,7 @@ use super::planted::{self as fault, Bug};
 use super::row::Facts;
 
 /// What the history keeps of a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, specta::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, specta::Type)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     State,
@@ -242,6 +242,12 @@ fn image(facts: &Facts) -> String {
     } else {
         format!("{} {}", facts.image, facts.image_id)
     }
+}
+
+/// The image as its container names it, of what a line of the history says of an image.
+#[must_use]
+pub fn image_named(said: &str) -> &str {
+    said.split_once(' ').map_or(said, |(name, _id)| name)
 }
 
 /// Since when the container has been in its state, by its own times.

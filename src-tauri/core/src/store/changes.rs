@@ -5,10 +5,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, named_params, 
 
 use super::error::Sql;
 use super::words::{self, Columns as _, time_text};
-use super::{Line, Recast};
+use super::{HistorySize, Line, Recast};
 use crate::events::Recorded;
+use crate::rules::container::{Health, State};
 use crate::rules::diff::{Change, Field};
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
+use crate::rules::retention::OldLine;
 use crate::rules::row::{Owner, Row};
 
 /// Whose change it is, as it was when it was recorded.
@@ -20,6 +22,8 @@ pub(super) struct Subject {
     pub(super) name: String,
     pub(super) workload_id: Option<WorkloadId>,
     pub(super) role: Option<String>,
+    image: String,
+    health: Health,
 }
 
 impl Subject {
@@ -35,6 +39,8 @@ impl Subject {
             name: row.facts.name.clone(),
             workload_id,
             role,
+            image: row.facts.image.clone(),
+            health: row.facts.health,
         }
     }
 }
@@ -60,11 +66,16 @@ macro_rules! select {
 }
 
 pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timestamp) -> Sql<Recorded> {
+    let state = (change.field == Field::State).then_some(change.from.as_deref());
+    let first = state == Some(None);
+    let comes = first || state == Some(Some(State::Missing.as_str()));
+    let at = if first && went_at(db, of)?.is_some_and(|went| change.at <= went) { now } else { change.at };
+    let change = &Change { at, ..change.clone() };
     db.prepare_cached(
         "INSERT INTO container_changes (engine_id, row_id, container_id, name, workload_id, role, field,
-             from_value, to_value, at, recorded_at, cause, detail)
+             from_value, to_value, at, recorded_at, cause, detail, image, health)
          VALUES (:engine_id, :row_id, :container_id, :name, :workload_id, :role, :field,
-             :from_value, :to_value, :at, :recorded_at, :cause, :detail)",
+             :from_value, :to_value, :at, :recorded_at, :cause, :detail, :image, :health)",
     )?
     .execute(named_params! {
         ":engine_id": of.engine_id.as_str(),
@@ -80,6 +91,8 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
         ":recorded_at": time_text(now),
         ":cause": words::cause(change.cause),
         ":detail": change.detail,
+        ":image": comes.then_some(&of.image),
+        ":health": comes.then_some(of.health.as_str()),
     })?;
     let seq = u64::try_from(db.last_insert_rowid()).unwrap_or(0);
     Ok(Recorded {
@@ -91,6 +104,18 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
         role: of.role.clone(),
         recorded_at: now,
         change: change.clone(),
+    })
+}
+
+/// When the container was last found to have left the index. One that comes back was not there before that, whatever its
+/// own times say.
+fn went_at(db: &Connection, of: &Subject) -> Sql<Option<Timestamp>> {
+    db.prepare_cached(
+        "SELECT max(at) FROM container_changes
+         WHERE row_id = ?1 AND container_id = ?2 AND field = 'state' AND to_value IS NULL",
+    )?
+    .query_row(params![of.row_id.as_str(), of.container_id.as_ref().map_or("", ContainerId::as_str)], |row| {
+        row.maybe_time(0)
     })
 }
 
@@ -172,11 +197,191 @@ pub(super) fn of_container(db: &Connection, container: &ContainerId) -> Sql<Vec<
         .collect()
 }
 
-/// All of an engine's history, oldest first.
-pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<Vec<LogLine>> {
-    db.prepare_cached(select!("WHERE c.engine_id IN (?1, '') ORDER BY c.seq"))?
-        .query_map([engine.as_str()], read)?
-        .collect()
+/// What a row stood for over a time: a row may stand for several containers, one after another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life<'a> {
+    pub(super) engine: &'a EngineId,
+    pub(super) row: &'a RowId,
+    /// Empty for a placeholder.
+    pub(super) container: &'a str,
+}
+
+/// The line that tells of a life first, as far as it is kept.
+#[derive(Debug, Clone)]
+pub(super) struct Beginning {
+    pub(super) container: String,
+    seq: u64,
+    pub(super) at: Timestamp,
+}
+
+/// The lives of a row in their order.
+pub(super) fn lives(db: &Connection, engine: &EngineId, row: &RowId) -> Sql<Vec<Beginning>> {
+    const NEXT: &str = "SELECT container_id FROM container_changes WHERE row_id = ?1 AND container_id > ?2
+         ORDER BY container_id LIMIT 1";
+    const FIRST: &str = "SELECT seq, at FROM container_changes
+         WHERE row_id = ?1 AND container_id = ?2 AND field = 'state' AND engine_id IN (?3, '')
+         ORDER BY at, seq LIMIT 1";
+    let mut next = db.prepare_cached(NEXT)?;
+    let mut first = db.prepare_cached(FIRST)?;
+    let mut found = Vec::new();
+    // A placeholder's is empty, and sorts before every other.
+    let mut container = Some(String::new());
+    while let Some(id) = container {
+        let beginning = first.query_row(params![row.as_str(), id, engine.as_str()], |line| {
+            Ok(Beginning { container: id.clone(), seq: line.count("seq")?, at: line.time("at")? })
+        });
+        found.extend(beginning.optional()?);
+        container = next.query_row(params![row.as_str(), id], |line| line.get(0)).optional()?;
+    }
+    found.sort_by_key(|life| life.seq);
+    Ok(found)
+}
+
+/// As a container was when it was last found to have come, before a moment: one may go and come back.
+#[derive(Debug, Clone)]
+pub(super) struct Come {
+    pub(super) at: Timestamp,
+    pub(super) name: String,
+    pub(super) image: Option<String>,
+    pub(super) health: Option<String>,
+}
+
+/// `None` also where an older version wrote the line.
+pub(super) fn come(db: &Connection, of: Life<'_>, at: Timestamp) -> Sql<Option<Come>> {
+    db.prepare_cached(
+        "SELECT at, name, image, health FROM container_changes
+         WHERE row_id = ?1 AND container_id = ?2 AND image IS NOT NULL AND at <= ?3
+             AND engine_id IN (?4, '')
+         ORDER BY at DESC, seq DESC LIMIT 1",
+    )?
+    .query_row(params![of.row.as_str(), of.container, time_text(at), of.engine.as_str()], |line| {
+        Ok(Come {
+            at: line.time("at")?,
+            name: line.get("name")?,
+            image: line.get("image")?,
+            health: line.get("health")?,
+        })
+    })
+    .optional()
+}
+
+/// What the history tells of a field at a moment.
+#[derive(Debug, Clone)]
+pub(super) enum Told {
+    /// It turned to this at that moment, the last time before.
+    Turned {
+        to: Option<String>,
+        at: Timestamp,
+        name: String,
+        owner: Option<(WorkloadId, String)>,
+    },
+    /// It turned from this later, and not before.
+    NotYet {
+        from: Option<String>,
+    },
+    Nothing,
+}
+
+/// Of what was told since `since`.
+pub(super) fn told(
+    db: &Connection,
+    of: Life<'_>,
+    field: Field,
+    since: Timestamp,
+    at: Timestamp,
+) -> Sql<Told> {
+    let (row, container, engine) = (of.row.as_str(), of.container, of.engine.as_str());
+    let before = db
+        .prepare_cached(
+            "SELECT to_value, at, name, workload_id, role FROM container_changes
+             WHERE row_id = ?1 AND container_id = ?2 AND field = ?3 AND at BETWEEN ?6 AND ?4 AND engine_id IN (?5, '')
+             ORDER BY at DESC, seq DESC LIMIT 1",
+        )?
+        .query_row(params![row, container, words::field(field), time_text(at), engine, time_text(since)], |line| {
+            let workload: Option<String> = line.get("workload_id")?;
+            let role: Option<String> = line.get("role")?;
+            Ok(Told::Turned {
+                to: line.get("to_value")?,
+                at: line.time("at")?,
+                name: line.get("name")?,
+                owner: workload.map(WorkloadId::new).zip(role),
+            })
+        })
+        .optional()?;
+    if let Some(turned) = before {
+        return Ok(turned);
+    }
+    let after = db
+        .prepare_cached(
+            "SELECT from_value FROM container_changes
+             WHERE row_id = ?1 AND container_id = ?2 AND field = ?3 AND at > ?4 AND engine_id IN (?5, '')
+             ORDER BY at, seq LIMIT 1",
+        )?
+        .query_row(params![row, container, words::field(field), time_text(at), engine], |line| {
+            Ok(Told::NotYet { from: line.get("from_value")? })
+        })
+        .optional()?;
+    Ok(after.unwrap_or(Told::Nothing))
+}
+
+/// From when on all of the history is there; `None` while nothing of it was removed.
+pub(super) fn kept_from(db: &Connection) -> Sql<Option<Timestamp>> {
+    db.prepare_cached("SELECT kept_from FROM history_kept")?.query_row([], |row| row.time(0)).optional()
+}
+
+/// Never goes back: what was removed does not come again.
+pub(super) fn keep_from(db: &Connection, from: Timestamp) -> Sql<()> {
+    db.prepare_cached(
+        "INSERT INTO history_kept (id, kept_from) VALUES (1, ?1)
+         ON CONFLICT (id) DO UPDATE SET kept_from = max(kept_from, excluded.kept_from)",
+    )?
+    .execute([time_text(from)])?;
+    Ok(())
+}
+
+pub(super) fn size(db: &Connection) -> Sql<HistorySize> {
+    db.prepare_cached(
+        "SELECT count(*), coalesce((SELECT kept_from FROM history_kept), min(at)) FROM container_changes",
+    )?
+    .query_row([], |row| Ok(HistorySize { lines: row.count(0)?, from: row.maybe_time(1)? }))
+}
+
+/// When the oldest of the latest so many was; `None` where there are not so many.
+pub(super) fn moment_of(db: &Connection, lines: u32) -> Sql<Option<Timestamp>> {
+    db.prepare_cached("SELECT at FROM container_changes ORDER BY at DESC LIMIT 1 OFFSET ?1")?
+        .query_row([lines.saturating_sub(1)], |row| row.time(0))
+        .optional()
+}
+
+/// The lines of before that moment, each with whose it is.
+pub(super) fn before(db: &Connection, until: Timestamp) -> Sql<Vec<OldLine<(EngineId, RowId, String)>>> {
+    db.prepare_cached(
+        "SELECT seq, engine_id, row_id, container_id, field, at, (from_value IS NULL OR image IS NOT NULL) AS begins
+         FROM container_changes WHERE at < ?1",
+    )?
+    .query_map([time_text(until)], |row| {
+        let field: String = row.get("field")?;
+        Ok(OldLine {
+            seq: row.count("seq")?,
+            life: (
+                EngineId::new(row.get::<_, String>("engine_id")?),
+                RowId::new(row.get::<_, String>("row_id")?),
+                row.get("container_id")?,
+            ),
+            field: words::field_of(&field).unwrap_or(Field::State),
+            at: row.time("at")?,
+            begins: row.get("begins")?,
+        })
+    })?
+    .collect()
+}
+
+pub(super) fn remove(db: &Connection, lines: &[u64]) -> Sql<()> {
+    let mut statement = db.prepare_cached("DELETE FROM container_changes WHERE seq = ?1")?;
+    for line in lines {
+        statement.execute([i64::try_from(*line).unwrap_or(i64::MAX)])?;
+    }
+    Ok(())
 }
 
 /// Containers the history knows whose id begins so.

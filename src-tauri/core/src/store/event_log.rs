@@ -53,3 +53,15 @@ pub(super) fn latest(db: &Connection, limit: u32) -> Sql<Vec<(u64, Happening)>> 
     found.reverse();
     Ok(found)
 }
+
+/// Those of before, and those beyond so many.
+const OLD: &str = "FROM event_log WHERE at < ?1 OR seq <= (SELECT max(seq) FROM event_log) - ?2";
+
+pub(super) fn any_before(db: &Connection, until: Timestamp, most: u32) -> Sql<bool> {
+    db.prepare_cached(&format!("SELECT 1 {OLD}"))?.exists(params![time_text(until), most])
+}
+
+pub(super) fn remove_before(db: &Connection, until: Timestamp, most: u32) -> Sql<()> {
+    db.prepare_cached(&format!("DELETE {OLD}"))?.execute(params![time_text(until), most])?;
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! The table `gaps`: spans that could not be verified.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, Row as SqlRow, params};
 
 use super::error::Sql;
@@ -24,6 +25,15 @@ pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<Vec<Gap>> {
     )?
     .query_map([engine.as_str()], read)?
     .collect()
+}
+
+pub(super) fn any_before(db: &Connection, until: Timestamp) -> Sql<bool> {
+    db.prepare_cached("SELECT 1 FROM gaps WHERE to_at < ?1")?.exists([time_text(until)])
+}
+
+pub(super) fn remove_before(db: &Connection, until: Timestamp) -> Sql<()> {
+    db.prepare_cached("DELETE FROM gaps WHERE to_at < ?1")?.execute([time_text(until)])?;
+    Ok(())
 }
 
 fn read(row: &SqlRow<'_>) -> Sql<Gap> {

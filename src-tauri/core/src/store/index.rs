@@ -298,7 +298,7 @@ impl Changed {
         let now = Row {
             owner: seen.owner.clone(),
             container_id: Some(seen.container_id.clone()),
-            facts: Facts { name: seen.facts.name.clone(), ..before.facts.clone() },
+            facts: seen.facts.clone(),
             ..before
         };
         self.record(db, of, &Subject::of(&now, &of.engine_id), history)

@@ -41,8 +41,7 @@ macro_rules! migrations {
 }
 
 /// In the order in which they are applied. A test holds the list against the folder.
-pub const MIGRATIONS: &[Migration] =
-    migrations![1 "0001_schema", 2 "0002_carry_over", 3 "0003_course", 4 "0004_stale", 5 "0005_notices"];
+pub const MIGRATIONS: &[Migration] = migrations![1 "0001_schema", 2 "0002_carry_over", 3 "0003_course", 4 "0004_stale", 5 "0005_notices", 6 "0006_webhook"];
 
 /// The version this program knows.
 pub const LATEST: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;

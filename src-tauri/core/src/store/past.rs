@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::changes::{self, LogLine};
-use super::error::{During as _, StoreError};
+use super::changes::{self, Beginning, Life, LogLine, Told};
+use super::error::{During as _, Sql, StoreError};
 use super::retired::{self, Retired};
 use super::{containers, engines, gaps};
 use crate::rules::container::{Health, State};
-use crate::rules::diff::Field;
+use crate::rules::diff::{Field, image_named};
 use crate::rules::gap::Gap;
 use crate::rules::ids::{ContainerId, EngineId, RowId, WorkloadId};
 use crate::rules::row::{Owner, Row};
@@ -42,6 +42,8 @@ pub struct IndexThen {
     /// When this engine was first looked at. What stands here of an earlier moment is worked out from what was found
     /// then. `None` for an engine that never was.
     pub known_from: Option<Timestamp>,
+    /// What was before was removed for its age; `None` where all of the history is there.
+    pub kept_from: Option<Timestamp>,
     /// Until when the index has been verified; a later moment has not been looked at yet.
     pub verified_until: Option<Timestamp>,
     pub containers: Vec<ContainerThen>,
@@ -221,39 +223,25 @@ fn unverified(
     Ok(gaps)
 }
 
-/// What a row stood for over a time: a row may stand for several containers, one after another.
-type Life = (RowId, Option<ContainerId>);
-
-/// A life, with what is known of it at its end.
+/// A row that was there, with what is known of it at its end.
 struct Ending {
+    row_id: RowId,
+    container_id: Option<ContainerId>,
     name: String,
     image: String,
     state: State,
     health: Health,
-    workload_id: Option<WorkloadId>,
-    role: Option<String>,
-    /// From when on there was such a container.
+    owner: Option<(WorkloadId, String)>,
+    /// From when on there was the container that it has at its end.
     began: Timestamp,
-    /// When it left the index; `None` while it is there.
-    ended: Option<Timestamp>,
 }
 
 /// Each value is the last one recorded up to the moment; before the first record, what that record says it replaced;
 /// without any, what stands at the end.
 pub(super) fn index_at(db: &Connection, engine: &EngineId, at: Timestamp) -> Result<IndexThen, StoreError> {
-    let lives = lives(db, engine)?;
-    let mut told: BTreeMap<Life, Vec<LogLine>> = BTreeMap::new();
-    for line in changes::of_engine(db, engine).during(READ)? {
-        told.entry((line.recorded.row_id.clone(), line.recorded.container_id.clone()))
-            .or_default()
-            .push(line);
-    }
-    let succeeded = successions(&told);
     let mut containers = Vec::new();
-    for (life, ending) in with_the_replaced(lives, &told, &succeeded) {
-        let mut lines = told.remove(&life).unwrap_or_default();
-        lines.sort_by_key(|line| (line.recorded.change.at, line.recorded.seq));
-        containers.extend(as_it_stood(life, &ending, &lines, at));
+    for ending in endings(db, engine, at)? {
+        containers.extend(as_it_stood(db, engine, ending, at).during(READ)?);
     }
     containers.sort_by(|a, b| (&a.name, &a.row_id).cmp(&(&b.name, &b.row_id)));
     let gaps = gaps::of_engine(db, engine).during(READ)?;
@@ -261,145 +249,128 @@ pub(super) fn index_at(db: &Connection, engine: &EngineId, at: Timestamp) -> Res
         at,
         gap: gaps.into_iter().find(|gap| gap.covers(at)),
         known_from: engines::first_seen_at(db, engine).during(READ)?,
+        kept_from: changes::kept_from(db).during(READ)?,
         verified_until: engines::verified_at(db, engine).during(READ)?,
         containers,
     })
 }
 
-/// The containers that rows stand for now, and those that were retired.
-fn lives(db: &Connection, engine: &EngineId) -> Result<Vec<(Life, Ending)>, StoreError> {
-    let mut lives = Vec::new();
+/// The rows that may have been there: those that went later, each as it was when it went the first time after the
+/// moment, and those that are there.
+fn endings(db: &Connection, engine: &EngineId, at: Timestamp) -> Result<Vec<Ending>, StoreError> {
+    let mut endings: BTreeMap<RowId, Ending> = BTreeMap::new();
+    for gone in retired::there_at(db, engine, at).during(READ)? {
+        endings.entry(gone.row_id.clone()).or_insert_with(|| Ending::of_retired(gone));
+    }
     for row in containers::of_engine(db, engine).during(READ)? {
-        lives.push(((row.id.clone(), row.container_id.clone()), Ending::of_row(row)));
+        endings.entry(row.id.clone()).or_insert_with(|| Ending::of_row(row));
     }
-    for gone in retired::of_engine(db, engine).during(READ)? {
-        lives.push(((gone.row_id.clone(), Some(gone.container_id.clone())), Ending::of_retired(gone)));
-    }
-    Ok(lives)
+    Ok(endings.into_values().collect())
 }
 
 impl Ending {
     fn of_row(row: Row) -> Self {
-        let (workload_id, role) = match row.owner {
-            Owner::Workload { id, role, .. } => (Some(id), Some(role)),
-            Owner::Foreign { .. } => (None, None),
+        let owner = match row.owner {
+            Owner::Workload { id, role, .. } => Some((id, role)),
+            Owner::Foreign { .. } => None,
         };
         Self {
+            row_id: row.id,
+            container_id: row.container_id,
             name: row.facts.name,
             image: row.facts.image,
             state: row.facts.state,
             health: row.facts.health,
-            workload_id,
-            role,
+            owner,
             began: row.facts.container_created_at.unwrap_or(row.created_at),
-            ended: None,
         }
     }
 
     fn of_retired(gone: Retired) -> Self {
         Self {
+            row_id: gone.row_id,
+            container_id: Some(gone.container_id),
             name: gone.name,
             image: gone.image,
             state: gone.state,
             health: gone.health,
-            workload_id: None,
-            role: None,
+            owner: None,
             began: gone.container_created_at.unwrap_or(gone.created_at),
-            ended: Some(gone.retired_at),
         }
     }
 
-    /// A container whose row stands for another one now: known only from its history.
-    fn of_replaced(lines: &[LogLine], ended: Timestamp) -> Option<Self> {
-        let (first, last) = (lines.first()?, lines.last()?);
-        Some(Self {
-            name: last.recorded.name.clone(),
+    /// The same row while it stood for a container that another one has replaced: that is known only from its history.
+    fn replaced(self, life: &Beginning) -> Self {
+        Self {
+            row_id: self.row_id,
+            container_id: (!life.container.is_empty()).then(|| ContainerId::new(&life.container)),
+            name: String::new(),
             image: String::new(),
             state: State::Unknown,
             health: Health::None,
-            workload_id: last.recorded.workload_id.clone(),
-            role: last.recorded.role.clone(),
-            began: first.recorded.change.at,
-            ended: Some(ended),
+            owner: None,
+            began: life.at,
+        }
+    }
+
+    /// The row as it was with the container that it had at that moment: of those that had begun, the last.
+    fn at(self, lives: &[Beginning], at: Timestamp) -> Self {
+        let own = self.container_id.as_ref().map_or("", ContainerId::as_str).to_owned();
+        let then = lives.iter().rfind(|life| life.at <= at).or(lives.first());
+        match then {
+            Some(life) if life.container != own => self.replaced(life),
+            Some(_) | None => self,
+        }
+    }
+}
+
+fn as_it_stood(
+    db: &Connection,
+    engine: &EngineId,
+    ending: Ending,
+    at: Timestamp,
+) -> Sql<Option<ContainerThen>> {
+    let lives = changes::lives(db, engine, &ending.row_id)?;
+    let of = ending.at(&lives, at);
+    if at < of.began {
+        return Ok(None);
+    }
+    let container = of.container_id.as_ref().map_or("", ContainerId::as_str);
+    let life = Life { engine, row: &of.row_id, container };
+    let come = changes::come(db, life, at)?;
+    let since = come.as_ref().map_or(Timestamp::MIN, |come| come.at);
+    // As it came it was until its first change, whatever became of the row: one that is missing has no health.
+    let value = |field, came: Option<String>, at_the_end: &str| -> Sql<Option<String>> {
+        Ok(match changes::told(db, life, field, since, at)? {
+            Told::Turned { to, .. } => to,
+            Told::NotYet { from } => came.or(from),
+            Told::Nothing => came.or_else(|| Some(at_the_end.to_owned())),
         })
-    }
-}
-
-/// When each life of a row gave way to the next one.
-fn successions(told: &BTreeMap<Life, Vec<LogLine>>) -> BTreeMap<Life, Timestamp> {
-    let mut by_row: BTreeMap<&RowId, Vec<(u64, Timestamp, &Life)>> = BTreeMap::new();
-    for (life, lines) in told {
-        if let Some(first) = lines.first() {
-            let began = (first.recorded.seq, first.recorded.change.at, life);
-            by_row.entry(&life.0).or_default().push(began);
-        }
-    }
-    let mut ends = BTreeMap::new();
-    for mut lives in by_row.into_values() {
-        lives.sort();
-        for pair in lives.windows(2) {
-            if let [(_, _, life), (_, next, _)] = pair {
-                ends.insert((*life).clone(), *next);
-            }
-        }
-    }
-    ends
-}
-
-fn with_the_replaced(
-    mut lives: Vec<(Life, Ending)>,
-    told: &BTreeMap<Life, Vec<LogLine>>,
-    ends: &BTreeMap<Life, Timestamp>,
-) -> Vec<(Life, Ending)> {
-    for (life, lines) in told {
-        if lives.iter().any(|(known, _)| known == life) {
-            continue;
-        }
-        let last = lines.last().map_or(Timestamp::MIN, |line| line.recorded.change.at);
-        let ended = ends.get(life).copied().unwrap_or(last);
-        lives.extend(Ending::of_replaced(lines, ended).map(|ending| (life.clone(), ending)));
-    }
-    lives
-}
-
-fn as_it_stood(life: Life, of: &Ending, lines: &[LogLine], at: Timestamp) -> Option<ContainerThen> {
-    if at < of.began || of.ended.is_some_and(|ended| ended <= at) {
-        return None;
-    }
-    let state = value_at(lines, Field::State, Some(of.state.as_str()), at)?;
-    let state = State::parse(state).unwrap_or(State::Unknown);
+    };
+    let (state, turned, name, owner) = match changes::told(db, life, Field::State, since, at)? {
+        Told::Turned { to, at, name, owner } => (to, at, name, owner),
+        Told::NotYet { from } => (from, of.began, of.name.clone(), of.owner.clone()),
+        Told::Nothing => (Some(of.state.as_str().to_owned()), of.began, of.name.clone(), of.owner.clone()),
+    };
+    let Some(state) = state else { return Ok(None) };
+    let state = State::parse(&state).unwrap_or(State::Unknown);
     let health = match state {
         State::Missing => None,
-        _ => value_at(lines, Field::Health, Some(of.health.as_str()), at),
+        _ => value(Field::Health, come.as_ref().and_then(|come| come.health.clone()), of.health.as_str())?,
     };
-    let last_turn = lines.iter().rev().map(|line| &line.recorded.change);
-    let since = last_turn.filter(|c| c.field == Field::State).map(|c| c.at).find(|turned| *turned <= at);
-    Some(ContainerThen {
-        row_id: life.0,
-        container_id: life.1,
-        name: value_at(lines, Field::Name, Some(&of.name), at).unwrap_or_default().to_owned(),
-        image: value_at(lines, Field::Image, Some(&of.image), at).unwrap_or_default().to_owned(),
-        workload_id: of.workload_id.clone(),
-        role: of.role.clone(),
+    // Of the container that the row has at its end it knows best whose it is.
+    let (workload_id, role) = of.owner.clone().or(owner).unzip();
+    let name_at_the_end = if of.name.is_empty() { name } else { of.name.clone() };
+    let image = value(Field::Image, come.as_ref().and_then(|come| come.image.clone()), &of.image)?;
+    Ok(Some(ContainerThen {
+        name: value(Field::Name, come.map(|come| come.name), &name_at_the_end)?.unwrap_or_default(),
+        image: image.as_deref().map(image_named).unwrap_or_default().to_owned(),
+        workload_id,
+        role,
         state,
-        health: health.and_then(Health::parse).unwrap_or(Health::None),
-        since: since.unwrap_or(of.began),
-    })
-}
-
-/// The value that a field had. `lines` are in the order in which things happened.
-fn value_at<'a>(
-    lines: &'a [LogLine],
-    field: Field,
-    at_the_end: Option<&'a str>,
-    at: Timestamp,
-) -> Option<&'a str> {
-    let of_field = || lines.iter().map(|line| &line.recorded.change).filter(|change| change.field == field);
-    if let Some(last) = of_field().rfind(|change| change.at <= at) {
-        return last.to.as_deref();
-    }
-    match of_field().next() {
-        Some(first) => first.from.as_deref(),
-        None => at_the_end,
-    }
+        health: health.as_deref().and_then(Health::parse).unwrap_or(Health::None),
+        since: turned,
+        row_id: of.row_id,
+        container_id: of.container_id,
+    }))
 }

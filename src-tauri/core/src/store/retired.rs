@@ -48,14 +48,35 @@ pub(super) fn keep(db: &Connection, row: &Row, engine: &EngineId, now: Timestamp
     Ok(())
 }
 
-pub(super) fn of_engine(db: &Connection, engine: &EngineId) -> Sql<Vec<Retired>> {
-    db.prepare_cached(select!("WHERE engine_id IN (?1, '') ORDER BY seq"))?
-        .query_map([engine.as_str()], read)?
-        .collect()
+/// Those that were there at that moment and went later, the first to go first.
+pub(super) fn there_at(db: &Connection, engine: &EngineId, at: Timestamp) -> Sql<Vec<Retired>> {
+    db.prepare_cached(select!(
+        "WHERE engine_id IN (?1, '') AND retired_at > ?2
+             AND (created_at <= ?2 OR coalesce(container_created_at, created_at) <= ?2)
+         ORDER BY retired_at"
+    ))?
+    .query_map(params![engine.as_str(), time_text(at)], read)?
+    .collect()
 }
 
 pub(super) fn called(db: &Connection, name: &str) -> Sql<Vec<Retired>> {
     db.prepare_cached(select!("WHERE name = ?1 ORDER BY seq"))?.query_map([name], read)?.collect()
+}
+
+pub(super) fn any_before(db: &Connection, until: Timestamp) -> Sql<bool> {
+    db.prepare_cached("SELECT 1 FROM retired_containers WHERE retired_at < ?1")?.exists([time_text(until)])
+}
+
+pub(super) fn remove_before(db: &Connection, until: Timestamp) -> Sql<()> {
+    db.prepare_cached("DELETE FROM retired_containers WHERE retired_at < ?1")?.execute([time_text(until)])?;
+    Ok(())
+}
+
+/// The rows of those that went at that moment or later.
+pub(super) fn rows_gone_since(db: &Connection, since: Timestamp) -> Sql<Vec<RowId>> {
+    db.prepare_cached("SELECT row_id FROM retired_containers WHERE retired_at >= ?1")?
+        .query_map([time_text(since)], |row| Ok(RowId::new(row.get::<_, String>(0)?)))?
+        .collect()
 }
 
 fn read(row: &SqlRow<'_>) -> Sql<Retired> {

@@ -32,6 +32,9 @@ const STALE_THRESHOLD_DAYS: &str = "stale_threshold_days";
 const CLOSE_TO_TRAY: &str = "close_to_tray";
 const NOTIFICATIONS: &str = "notifications";
 const BACKUP_KEEP: &str = "backup_keep";
+const HISTORY_DAYS: &str = "history_days";
+const HISTORY_CHANGES: &str = "history_changes";
+const USE_KEYRING: &str = "use_keyring";
 
 /// How many copies are kept unless the setting says otherwise.
 pub(super) const BACKUPS_KEPT: u32 = 7;
@@ -68,6 +71,25 @@ pub const KNOWN: &[Known] = &[
         explanation: "How many copies of the database are kept",
         allowed: Allowed::Number { least: 1, most: 100 },
     },
+    Known {
+        key: HISTORY_DAYS,
+        default: "365",
+        explanation: "Days for which the history of containers is kept",
+        allowed: Allowed::Number { least: 1, most: 3650 },
+    },
+    Known {
+        key: HISTORY_CHANGES,
+        default: "1000000",
+        explanation: "How many changes the history keeps at most, whatever their age",
+        allowed: Allowed::Number { least: 1_000, most: 10_000_000 },
+    },
+    Known {
+        key: USE_KEYRING,
+        default: "true",
+        explanation: "Whether the key of secrets is made in the session's keyring where one is unlocked, else in a file \
+            of the data folder; what was made stays where it is",
+        allowed: Allowed::Switch,
+    },
 ];
 
 /// One setting as it is.
@@ -88,6 +110,9 @@ pub struct Settings {
     pub close_to_tray: bool,
     pub notifications: bool,
     pub backup_keep: u32,
+    pub history_days: u32,
+    pub history_changes: u32,
+    pub use_keyring: bool,
 }
 
 impl Allowed {
@@ -131,6 +156,9 @@ impl Settings {
             close_to_tray: value(CLOSE_TO_TRAY) == "true",
             notifications: value(NOTIFICATIONS) == "true",
             backup_keep: number(BACKUP_KEEP),
+            history_days: number(HISTORY_DAYS),
+            history_changes: number(HISTORY_CHANGES),
+            use_keyring: value(USE_KEYRING) == "true",
         }
     }
 }

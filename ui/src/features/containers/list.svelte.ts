@@ -1,6 +1,7 @@
 import type { Containers, Row } from '$lib/state/containers.svelte';
 
 import { GROUPS, isIn, kindOf, KINDS, Tally, type Group, type Kind } from './groups';
+import { inOrder, type SortKey, type Sorted } from './order';
 
 interface Found {
   rows: readonly Row[];
@@ -14,7 +15,7 @@ interface Chosen {
 }
 
 /**
- * Which containers the table shows. Chips of one group widen each other, the groups and the search narrow.
+ * Which containers the table shows, and in which order. Chips of one group widen each other, the groups and the search narrow.
  *
  * While the pointer works on the table its rows keep their places: what appears is counted and waits, what goes
  * stays as it was, until the pointer leaves or asks for it.
@@ -26,6 +27,10 @@ export class List {
   #search = $state('');
   #held = $state.raw<readonly Row[] | null>(null);
   #selected = $state<string | null>(null);
+  #sorted = $state.raw<Sorted | null>(null);
+  #checked = $state.raw<ReadonlySet<string>>(new Set());
+  /** Where a range of checks begins. */
+  #anchor: string | null = null;
   #before: readonly Row[] = [];
   /** What had a container since the page was opened: a filter that has once been offered stays where it is. */
   readonly #seen = new Set<Kind | Group>();
@@ -70,6 +75,55 @@ export class List {
 
   get selected(): string | null {
     return this.#selected;
+  }
+
+  /** How the rows are sorted; `null` is newest first. */
+  get sorted(): Sorted | null {
+    return this.#sorted;
+  }
+
+  /** Up, down, and back to newest first. */
+  sort(key: SortKey): void {
+    const { key: before, down } = this.#sorted ?? { key: null, down: false };
+    if (before !== key) this.#sorted = { key, down: false };
+    else this.#sorted = down ? null : { key, down: true };
+    this.release();
+  }
+
+  /** The rows that are checked and shown: what is out of sight is never acted upon. */
+  readonly checked: readonly Row[] = $derived.by(() =>
+    this.#checked.size === 0 ? NONE : this.rows.filter((row) => this.#checked.has(row.id)),
+  );
+
+  isChecked(id: string): boolean {
+    return this.#checked.has(id);
+  }
+
+  get allChecked(): boolean {
+    return this.checked.length > 0 && this.checked.length === this.rows.length;
+  }
+
+  check(id: string): void {
+    this.#checked = toggled(this.#checked, id);
+    this.#anchor = id;
+  }
+
+  /** Checks everything from the last one that was checked to this one. */
+  checkTo(id: string): void {
+    const at = (wanted: string | null) => this.rows.findIndex((row) => row.id === wanted);
+    const [from, to] = [at(this.#anchor), at(id)].sort((a, b) => a - b) as [number, number];
+    if (from < 0) return this.check(id);
+    const range = this.rows.slice(from, to + 1).map((row) => row.id);
+    this.#checked = new Set([...this.#checked, ...range]);
+  }
+
+  checkAll(): void {
+    this.#checked = new Set(this.rows.map((row) => row.id));
+  }
+
+  uncheckAll(): void {
+    this.#checked = new Set();
+    this.#anchor = null;
   }
 
   countOfKind(kind: Kind): number {
@@ -167,12 +221,15 @@ export class List {
       tally.add(row.latest);
       if (fits(row, chosen)) rows.push(row);
     }
+    if (this.#sorted) inOrder(rows, this.#sorted);
     for (const kind of KINDS) if (tally.kinds[kind] > 0) this.#seen.add(kind);
     for (const group of GROUPS) if (tally.groups[group] > 0) this.#seen.add(group);
     if (!sameRows(rows, this.#before)) this.#before = rows;
     return { rows: this.#before, tally };
   }
 }
+
+const NONE: readonly Row[] = [];
 
 function fits(row: Row, { kinds, groups, words }: Chosen): boolean {
   const container = row.latest;

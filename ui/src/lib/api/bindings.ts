@@ -9,6 +9,7 @@ export const commands = {
 	backupList: () => __TAURI_INVOKE<Backup[]>("backup_list"),
 	at: (ask: At) => __TAURI_INVOKE<IndexAt>("at", { ask }),
 	history: (ask: History) => __TAURI_INVOKE<HistoryEntry[]>("history", { ask }),
+	inspect: (ask: Inspect) => __TAURI_INVOKE<Inspection>("inspect", { ask }),
 	ps: (ask: Ps) => __TAURI_INVOKE<Container[]>("ps", { ask }),
 	restart: (ask: Restart) => __TAURI_INVOKE<Acted[]>("restart", { ask }),
 	/**  All containers and the status; patches with a higher revision follow. */
@@ -25,6 +26,11 @@ export const commands = {
 	noticesMute: (ask: MuteNotices) => __TAURI_INVOKE<NoticeRules>("notices_mute", { ask }),
 	noticesPause: (ask: PauseNotices) => __TAURI_INVOKE<NoticeRules>("notices_pause", { ask }),
 	noticesResume: () => __TAURI_INVOKE<NoticeRules>("notices_resume"),
+	outgoingDeliveries: (ask: ListOutgoingDeliveries) => __TAURI_INVOKE<OutgoingDelivery[]>("outgoing_deliveries", { ask }),
+	outgoingWebhook: () => __TAURI_INVOKE<OutgoingWebhook | null>("outgoing_webhook"),
+	removeOutgoingWebhook: () => __TAURI_INVOKE<boolean>("remove_outgoing_webhook"),
+	setOutgoingWebhook: (ask: SetOutgoingWebhook) => __TAURI_INVOKE<OutgoingWebhookSet>("set_outgoing_webhook", { ask }),
+	testOutgoingWebhook: () => __TAURI_INVOKE<OutgoingTest>("test_outgoing_webhook"),
 	setSetting: (ask: SetSetting) => __TAURI_INVOKE<Setting>("set_setting", { ask }),
 	settings: (ask: GetSettings) => __TAURI_INVOKE<Setting[]>("settings", { ask }),
 	pin: (ask: Pin) => __TAURI_INVOKE<StaleAnswer[]>("pin", { ask }),
@@ -35,12 +41,16 @@ export const commands = {
 	unpin: (ask: Unpin) => __TAURI_INVOKE<StaleAnswer[]>("unpin", { ask }),
 	/**  Frees the window and goes on without one. */
 	keepRunning: () => __TAURI_INVOKE<null>("keep_running"),
+	/**  Goes back to the user's own engine. */
+	leaveDemo: () => __TAURI_INVOKE<null>("leave_demo"),
 	/**  Stops the core in order, then the program. */
 	quit: () => __TAURI_INVOKE<null>("quit"),
 	/**  What the window stands on at this moment. */
 	standing: () => __TAURI_INVOKE<Standing>("standing"),
 	/**  Tries to reach a core again at once, instead of at the next turn. */
 	tryAgain: () => __TAURI_INVOKE<null>("try_again"),
+	/**  Goes on with a simulated engine, for who wants to look around first. */
+	tryDemo: () => __TAURI_INVOKE<null>("try_demo"),
 };
 
 /** Events */
@@ -301,7 +311,7 @@ export type Gap = {
 	/**  `null` where nothing is known before: the time until the engine was first looked at. */
 	from: string | null,
 	to: string,
-	/**  `not_running`, `engine_away`, `asleep`, `before_first_look`, `never_looked`. */
+	/**  `not_running`, `engine_away`, `asleep`, `before_first_look`, `never_looked`, `no_longer_kept`. */
 	reason: string,
 };
 
@@ -365,6 +375,26 @@ export type IndexStatus = {
 	unreadable: number,
 };
 
+/**  All that the engine tells of one container, its environment included: for who asks to see it. */
+export type Inspect = {
+	/**  Name, id, or the beginning of an id. */
+	container?: string,
+};
+
+/**  All that the engine tells of one container. */
+export type Inspection = {
+	container_id: string,
+	/**  The engine's own document, in the form of its release. */
+	json: string,
+};
+
+/**  Where the key of all secrets lies. */
+export type KeyPlace = 
+/**  The keyring of the user's session. */
+"keyring" | 
+/**  A file of the data folder that only its owner can read. */
+"file";
+
 /**  What a container is found to be. */
 export type Kind = 
 /**  It runs, and its health check, if there is one, is content. */
@@ -412,6 +442,12 @@ export type Level =
 /**  What was notified, newest first. */
 export type ListNotices = {
 	/**  At most so many; absent: 100. */
+	limit?: number | null,
+};
+
+/**  What was sent and what came of it, newest first. */
+export type ListOutgoingDeliveries = {
+	/**  At most so many; absent: all that are remembered. */
 	limit?: number | null,
 };
 
@@ -508,6 +544,57 @@ export type NoticeRules = {
 	mutes: Mute[],
 };
 
+/**  Something that was or is to be sent, and what came of it. */
+export type OutgoingDelivery = {
+	/**  As the receiver hears it, the same in every try. */
+	delivery_id: string,
+	event: string,
+	title: string,
+	at: string,
+	/**  `waiting`, `delivered` or `given_up`. */
+	state: string,
+	attempts: number,
+	/**  When it is tried next, while it waits. */
+	next_at: string | null,
+	/**  Of the last try, as the three that follow. */
+	tried_at: string | null,
+	status: number | null,
+	latency_ms: number | null,
+	error: string | null,
+};
+
+/**  What came of a test. */
+export type OutgoingTest = {
+	delivered: boolean,
+	receiver: string,
+	/**  The receiver's; `null` where it did not answer. */
+	status: number | null,
+	latency_ms: number,
+	/**  What came of it, in a sentence. */
+	text: string,
+	cure: string | null,
+};
+
+/**  Where notices are sent to. */
+export type OutgoingWebhook = {
+	/**  Scheme, host and port. The rest of the URL may be all that authorises, and is shown to nobody. */
+	receiver: string,
+	signed: boolean,
+	/**  Where the key lies that its secrets are sealed with. */
+	key_place: KeyPlace | null,
+	set_at: string,
+	/**  How many deliveries wait. */
+	waiting: number,
+	/**  The last delivery that was tried. */
+	last: OutgoingDelivery | null,
+};
+
+export type OutgoingWebhookSet = {
+	webhook: OutgoingWebhook,
+	/**  What is signed with, where it was made now: shown this once. */
+	secret: Secret | null,
+};
+
 export type PartState = "ok" | "warn" | "fail";
 
 /**  What one commit changed: as many entries as rows. */
@@ -566,6 +653,18 @@ export type Restart = {
 	containers?: string[],
 };
 
+/**  Something that only those may know who need it. It never prints itself: whoever shows it says so by [`Secret::reveal`]. */
+export type Secret = string;
+
+/**  Where notices are sent to from now on, in the place of any other. */
+export type SetOutgoingWebhook = {
+	url?: Secret | null,
+	/**  What is signed with; absent, one is made and answered, once. */
+	secret?: Secret | null,
+	/**  Nothing is signed. */
+	unsigned?: boolean,
+};
+
 /**  Checks and stores a value; answers with the setting as it now is. */
 export type SetSetting = {
 	key?: string,
@@ -586,6 +685,8 @@ export type Setting = {
 	value: string,
 	default: string,
 	explanation: string,
+	/**  What it bounds, as it is now; `null` where there is nothing to tell. */
+	now: string | null,
 };
 
 /**  Everything a window needs to draw itself; patches with a higher revision follow. */

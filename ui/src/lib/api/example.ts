@@ -1,13 +1,15 @@
 /**
  * `npm run dev` in a browser: a fake shell with a container of every sort, so that pages can be worked on without an
- * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?foreign`, `?long`, `?demo`,
+ * engine. What stands after `?` chooses the weather: `?empty`, `?many`, `?busy`, `?foreign`, `?long`, `?demo`,
  * `?engine=away`, `?unread`, `?standing=lost`.
  */
 import type { Container, EngineState, Standing } from './client';
-import { aContainer, aVerdict, Fake } from './fake';
+import { aContainer, aLine, aStale, aVerdict, Fake } from './fake';
 
 export function example(weather: URLSearchParams): Fake {
-  const fake = new Fake(containers(weather));
+  const all = containers(weather);
+  const fake = new Fake(all);
+  if (!weather.has('empty')) past(fake, all);
   const engine = weather.get('engine');
   fake.index({ verified_at: before(0), age_ms: 4000 });
   if (weather.has('demo')) fake.engine('connected', { simulated: true });
@@ -22,6 +24,7 @@ export function example(weather: URLSearchParams): Fake {
     );
     fake.engine(engine as EngineState, { since: before(4), reason, cure });
   }
+  if (weather.has('busy')) setInterval(() => stir(fake, all), 100);
   if (weather.get('standing')) {
     const standing: Standing = {
       state: 'lost',
@@ -30,6 +33,67 @@ export function example(weather: URLSearchParams): Fake {
     setTimeout(() => fake.stand(standing), 50);
   }
   return fake;
+}
+
+/** Ten of them change, so that a hundred do in a second. */
+function stir(fake: Fake, all: readonly Container[]): void {
+  const now = new Date().toISOString();
+  const some = Array.from({ length: 10 }, () => all[Math.floor(Math.random() * all.length)]);
+  fake.change(...some.filter((one) => one !== undefined).map((one) => ({ ...one, updated_at: now })));
+}
+
+/** What happened, and what stands still since. */
+function past(fake: Fake, all: readonly Container[]): void {
+  const [web, dev, , , , api, nightly] = all;
+  const old = all.find((one) => one.name.includes('old-cache')) ?? all.at(-2);
+  if (!web || !dev || !api || !nightly || !old) return;
+  const ago = (minutes: number) => ({ at: before(minutes), recorded_at: before(minutes) });
+  fake.lines.push(
+    aLine(dev, { ...ago(3000), from: null, to: 'created', cause: 'own' }),
+    aLine(dev, { ...ago(2999), from: 'created', to: 'running', cause: 'own' }),
+    aLine({ ...old, container_id: 'f00dfeedcafe0123', name: 'shop-hotfix' }, { ...ago(900), to: null }),
+    aLine(dev, {
+      ...ago(70),
+      container_id: null,
+      field: 'gap',
+      from: null,
+      to: before(64),
+      cause: 'unknown',
+      detail: 'not_running',
+    }),
+    aLine(api, {
+      ...ago(40),
+      field: 'health',
+      from: 'healthy',
+      to: 'unhealthy',
+      cause: 'exit',
+      level: 'bad',
+    }),
+    aLine(web, { ...ago(30), cause: 'engine_restart', level: 'warn' }),
+    aLine(dev, { ...ago(4), cause: 'oom', level: 'bad', detail: 'exit 137' }),
+  );
+  fake.stales.push(
+    aStale(old, {
+      workload_name: 'shop',
+      role: 'cache',
+      days_stale: 34,
+      since: before(34 * 1440),
+      reasons: [
+        'Has not run for 34 days: stopped by somebody else, exit code 143.',
+        'Superseded by tf-shop-prod-14, which runs.',
+        'Only it holds the volume cache-data, which stays until it is removed by name.',
+      ],
+      volumes: [{ name: 'cache-data', bytes: 84_000_000 }],
+    }),
+    aStale(nightly, { workload_name: 'shop', role: 'nightly', days_stale: 12, since: before(12 * 1440) }),
+    aStale(api, { days_stale: 9, since: before(9 * 1440), frees_bytes: null }),
+  );
+  fake.findings.push({
+    part: 'stale_scan',
+    state: 'warn',
+    text: 'the last look failed 4 min ago: the engine did not answer in time',
+    cure: 'It is tried again within the hour; look at `docker system df` if it stays so.',
+  });
 }
 
 const before = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
@@ -89,7 +153,18 @@ const SORTS: Partial<Container>[] = [
     state: 'stopped',
     exit_code: 137,
     oom_killed: true,
-    verdict: aVerdict('bad', 'Out of memory: the kernel killed it'),
+    verdict: {
+      ...aVerdict('bad', 'Out of memory: the kernel killed it'),
+      kind: 'out_of_memory',
+      since: before(4),
+      cause: 'oom',
+      evidence: [
+        { what: 'exit', text: '137: killed by SIGKILL' },
+        { what: 'by', text: 'the kernel, for want of memory' },
+        { what: 'log', text: 'GET /cart 200 3 ms\nheap 498 MB of 512 MB\nGET /export 200 2911 ms' },
+      ],
+      fix: 'Give it more memory (`docker update --memory 1g tf-shop-dev-52`), or find what holds it.',
+    },
   },
   {
     ...blog,

@@ -7,10 +7,17 @@ import {
   type Acted,
   type Announcement,
   type Backend,
+  type Backup,
   type Container,
   type EngineState,
+  type Finding,
+  type HistoryEntry,
   type Level,
+  type LogEntry,
+  type Setting,
   type Snapshot,
+  type StaleAnswer,
+  type StaleContainer,
   type Standing,
   type State,
   type Status,
@@ -65,9 +72,41 @@ export function aContainer(id: string, facts: Partial<Container> = {}): Containe
 
 export class Fake implements Backend {
   /** How often each command was asked. */
-  readonly asked = { standing: 0, snapshot: 0, verify: 0, act: 0, tryAgain: 0, keepRunning: 0, quit: 0 };
+  readonly asked = {
+    standing: 0,
+    snapshot: 0,
+    verify: 0,
+    act: 0,
+    history: 0,
+    log: 0,
+    doctor: 0,
+    stale: 0,
+    tryAgain: 0,
+    tryDemo: 0,
+    leaveDemo: 0,
+    keepRunning: 0,
+    quit: 0,
+  };
   /** Commands that fail, and how. */
-  readonly refuses: Partial<Record<'snapshot' | 'act' | 'verify', Failure>> = {};
+  readonly refuses: Partial<
+    Record<
+      'snapshot' | 'act' | 'verify' | 'history' | 'doctor' | 'settings' | 'setSetting' | 'stale',
+      Failure
+    >
+  > = {};
+  /** Every line of the log there is, oldest first. */
+  readonly lines: LogEntry[] = [];
+  readonly findings: Finding[] = [
+    { part: 'engine', state: 'ok', text: '20.10.24 answers in 0.4 ms (API 1.41)', cure: null },
+    { part: 'index', state: 'ok', text: 'verified 4 s ago', cure: null },
+    { part: 'database', state: 'ok', text: '184 kB, schema 2', cure: null },
+  ];
+  readonly known: Setting[] = someSettings();
+  readonly copies: Backup[] = [];
+  /** What would be stale if nobody wished otherwise. */
+  readonly stales: StaleContainer[] = [];
+  readonly pinned = new Set<string>();
+  readonly snoozed = new Map<string, string>();
 
   #rows = new Map<string, Container>();
   #revision = 1;
@@ -175,8 +214,150 @@ export class Fake implements Backend {
     return { container_id: containerId, name: row.name, state, error: null };
   }
 
+  /** One more line of the log, and the patch that carries it. */
+  happen(line: LogEntry): void {
+    this.lines.push(line);
+    this.#revision += 1;
+    const patch = { revision: this.#revision, upserts: [], removals: [], history: [line] };
+    this.announce({ type: 'patch', ...patch } as Announcement);
+  }
+
+  async history(container: string): Promise<HistoryEntry[]> {
+    this.asked.history += 1;
+    if (this.refuses.history) throw this.refuses.history;
+    return this.lines.filter((line) => line.container_id === container || line.container_id === null);
+  }
+
+  async log(limit: number): Promise<LogEntry[]> {
+    this.asked.log += 1;
+    return this.lines.slice(-limit);
+  }
+
+  async inspect(container: string): Promise<unknown> {
+    const row = [...this.#rows.values()].find((one) => one.container_id === container);
+    if (!row) throw new Failure('not_found', `nothing is called ${container}`);
+    return {
+      Id: container,
+      Name: `/${row.name}`,
+      State: { Status: row.state, ExitCode: row.exit_code, StartedAt: row.started_at },
+      Config: {
+        Image: row.image,
+        Env: ['PATH=/usr/bin', 'TOKEN=s3cret'],
+        Cmd: ['serve', '--all'],
+        Labels: {},
+      },
+      HostConfig: {
+        NetworkMode: 'shop_default',
+        RestartPolicy: { Name: 'unless-stopped', MaximumRetryCount: 0 },
+        PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: '8080' }] },
+      },
+      Mounts: [{ Type: 'volume', Name: 'data', Destination: '/data', RW: true }],
+    };
+  }
+
+  async doctor(): Promise<Finding[]> {
+    this.asked.doctor += 1;
+    if (this.refuses.doctor) throw this.refuses.doctor;
+    return [...this.findings];
+  }
+
+  async settings(): Promise<Setting[]> {
+    if (this.refuses.settings) throw this.refuses.settings;
+    return this.known.map((setting) => ({ ...setting }));
+  }
+
+  async setSetting(key: string, value: string): Promise<Setting> {
+    if (this.refuses.setSetting) throw this.refuses.setSetting;
+    const setting = this.known.find((one) => one.key === key);
+    if (!setting) throw new Failure('not_found', `there is no setting ${key}`);
+    setting.value = value;
+    this.announce({ type: 'setting', key, value } as Announcement);
+    return { ...setting };
+  }
+
+  async backups(): Promise<Backup[]> {
+    return [...this.copies];
+  }
+
+  async backUp(): Promise<Backup> {
+    const copy: Backup = {
+      name: `manual-${this.copies.length + 1}.db`,
+      created_at: new Date(NOW).toISOString(),
+      bytes: 184_320,
+      schema_version: 2,
+      reason: 'manual',
+    };
+    this.copies.unshift(copy);
+    return copy;
+  }
+
+  async stale(days: number | null, foreign: boolean): Promise<StaleContainer[]> {
+    this.asked.stale += 1;
+    if (this.refuses.stale) throw this.refuses.stale;
+    return this.stales.filter(
+      (one) =>
+        one.days_stale >= (days ?? 7) &&
+        (foreign || one.workload_name !== null) &&
+        !this.pinned.has(one.container) &&
+        !this.snoozed.has(one.container),
+    );
+  }
+
+  async staleWhy(container: string): Promise<StaleAnswer> {
+    const row = [...this.#rows.values()].find(
+      (one) => one.name === container || one.container_id === container,
+    );
+    if (!row) throw new Failure('not_found', `nothing is called ${container}`);
+    const stale = this.stales.find((one) => one.container === row.name);
+    const pinned = this.pinned.has(row.name);
+    return {
+      container: row.name,
+      workload_name: row.workload_name,
+      role: row.role,
+      stale: stale !== undefined && !pinned,
+      why: pinned ? 'pinned' : stale ? 'stale' : 'running',
+      text: pinned ? 'It is pinned: it never becomes stale.' : stale ? 'It is stale.' : 'It runs.',
+      until: null,
+      since: stale?.since ?? null,
+      days_stale: stale?.days_stale ?? null,
+      threshold_days: 7,
+      pinned_at: pinned ? new Date(NOW).toISOString() : null,
+      snoozed_until: this.snoozed.get(row.name) ?? null,
+      id: row.id,
+      container_id: row.container_id,
+      name: row.name,
+      state: row.state,
+    };
+  }
+
+  async pin(container: string): Promise<StaleAnswer> {
+    const answer = await this.staleWhy(container);
+    this.pinned.add(answer.container);
+    return this.staleWhy(container);
+  }
+
+  async unpin(container: string): Promise<StaleAnswer> {
+    const answer = await this.staleWhy(container);
+    this.pinned.delete(answer.container);
+    return this.staleWhy(container);
+  }
+
+  async snooze(container: string, until: string): Promise<StaleAnswer> {
+    const answer = await this.staleWhy(container);
+    this.snoozed.set(answer.container, until);
+    return this.staleWhy(container);
+  }
+
   async tryAgain(): Promise<void> {
     this.asked.tryAgain += 1;
+  }
+
+  async tryDemo(): Promise<void> {
+    this.asked.tryDemo += 1;
+  }
+
+  async leaveDemo(): Promise<void> {
+    this.asked.leaveDemo += 1;
   }
 
   async keepRunning(): Promise<void> {
@@ -223,6 +404,68 @@ export class Fake implements Backend {
   }
 }
 
+/** A line of the log of which only this much matters. */
+export function aLine(of: Container, facts: Partial<LogEntry> = {}): LogEntry {
+  return {
+    seq: 1,
+    container_id: of.container_id,
+    name: of.name,
+    workload_name: of.workload_name,
+    role: of.role,
+    level: 'info',
+    at: new Date(NOW - 60_000).toISOString(),
+    recorded_at: new Date(NOW - 60_000).toISOString(),
+    field: 'state',
+    from: 'running',
+    to: 'stopped',
+    cause: 'foreign',
+    detail: null,
+    ...facts,
+  };
+}
+
+/** A stale container of which only this much matters. */
+export function aStale(of: Container, facts: Partial<StaleContainer> = {}): StaleContainer {
+  return {
+    container: of.name,
+    workload_name: of.workload_name,
+    role: of.role,
+    days_stale: 12,
+    reasons: ['Has not run for 12 days: stopped by somebody else, exit code 143.'],
+    frees_bytes: 312_000_000,
+    frees_bytes_now: 0,
+    frees_bytes_later: 312_000_000,
+    volumes: [],
+    networks: [],
+    id: of.id,
+    container_id: of.container_id,
+    name: of.name,
+    state: of.state,
+    since: new Date(NOW - 12 * 86_400_000).toISOString(),
+    exit_code: of.exit_code,
+    cause: 'foreign',
+    superseded_by: null,
+    proxy_route_id: null,
+    ...facts,
+  };
+}
+
+function someSettings(): Setting[] {
+  const setting = (key: string, value: string, explanation: string): Setting => ({
+    key,
+    value,
+    default: value,
+    explanation,
+    now: null,
+  });
+  return [
+    setting('stale_threshold_days', '7', 'Days after which a container that does not run counts as stale'),
+    setting('pass_interval_s', '30', "Seconds between two full passes over the engine's containers"),
+    setting('close_to_tray', 'true', 'Whether closing the window keeps Tinyforge running in the tray'),
+    setting('backup_keep', '7', 'How many copies of the database are kept'),
+  ];
+}
+
 async function listen<Hear>(to: Set<Hear>, hear: Hear): Promise<Unlisten> {
   to.add(hear);
   return () => to.delete(hear);
@@ -254,6 +497,7 @@ function aStatus(): Status {
       passes: 120,
       events: 340,
       divergences: 0,
+      unreadable: 0,
     },
     database: {
       path: '/home/u/.local/share/tinyforge/tinyforge.db',

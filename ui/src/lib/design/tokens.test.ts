@@ -17,6 +17,18 @@ const TEXT: [string, string][] = [
   ['--busy', '--busy-fill'],
   ['--text-on-accent', '--accent'],
   ['--text-on-accent', '--accent-hover'],
+  ['--text-on-accent', '--danger-strong'],
+  ['--text-on-accent', '--danger-strong-hover'],
+  ['--accent-text', '--surface'],
+  ['--accent-text', '--canvas'],
+  ['--accent-text', '--surface-hover'],
+  ['--accent-text', '--accent-fill'],
+  ['--text', '--accent-fill'],
+  ['--text-muted', '--surface-sunken'],
+  ...(['good', 'warn', 'danger', 'idle'] as const).map((tone): [string, string] => [
+    `--${tone}`,
+    `--${tone}-fill`,
+  ]),
 ];
 /** Marks, borders of controls and the focus, on what they stand upon. */
 const MARKS: [string, string][] = [
@@ -28,7 +40,10 @@ const MARKS: [string, string][] = [
   ['--danger', '--danger-fill'],
 ];
 
-const themes = { light: tokens(0), dark: { ...tokens(0), ...tokens(1) } };
+const themes = {
+  light: tokens(':root {'),
+  dark: { ...tokens(':root {'), ...tokens(":root[data-theme='dark'] {") },
+};
 
 describe.each(Object.entries(themes))('in %s', (_, theme) => {
   const contrast = ([mark, ground]: [string, string]) => {
@@ -45,9 +60,9 @@ describe.each(Object.entries(themes))('in %s', (_, theme) => {
   });
 });
 
-/** The colours of the n-th block of tokens. */
-function tokens(n: number): Record<string, string> {
-  const block = css.split(':root {')[n + 1] ?? '';
+/** The colours of one block of tokens. */
+function tokens(opening: string): Record<string, string> {
+  const block = css.split(opening)[1]?.split('}')[0] ?? '';
   return Object.fromEntries([...block.matchAll(/(--[\w-]+): (#[0-9a-f]{6});/g)].map(([, k, v]) => [k, v]));
 }
 

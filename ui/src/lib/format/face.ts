@@ -1,4 +1,4 @@
-import type { Container } from '$lib/api/client';
+import type { Container, Level } from '$lib/api/client';
 import { en } from '$lib/i18n/en';
 
 /** How a state is drawn: a shape, a word and a tone, never the tone alone. */
@@ -24,6 +24,14 @@ export interface Face {
 
 const face = (shape: Shape, word: string, tone: Tone): Face => ({ shape, word, tone });
 
+/** How a judgement is drawn, where it is not the state that is told of. */
+export const LEVEL: Record<Level, { shape: Shape; tone: Tone }> = {
+  fine: { shape: 'disc', tone: 'good' },
+  info: { shape: 'ring', tone: 'idle' },
+  warn: { shape: 'triangle', tone: 'warn' },
+  bad: { shape: 'triangle', tone: 'danger' },
+};
+
 export function faceOf(container: Pick<Container, 'state' | 'health' | 'exit_code' | 'verdict'>): Face {
   switch (container.state) {
     case 'running':
@@ -31,6 +39,7 @@ export function faceOf(container: Pick<Container, 'state' | 'health' | 'exit_cod
       if (container.health === 'starting') return face('half', en.state.healthStarting, 'busy');
       return face('disc', en.state.running, 'good');
     case 'created':
+      if (container.verdict.level === 'bad') return face('cross', en.state.neverStarted, 'danger');
       return face('half', en.state.created, 'idle');
     case 'deploying':
       return face('half', en.state.deploying, 'busy');

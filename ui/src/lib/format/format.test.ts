@@ -80,6 +80,7 @@ describe('a state', () => {
     [{ health: 'starting' as const }, 'half', 'starting'],
     [{ health: 'unhealthy' as const }, 'triangle', 'unhealthy'],
     [{ state: 'created' as const }, 'half', 'created'],
+    [{ state: 'created' as const, verdict: bad }, 'cross', 'not started'],
     [{ state: 'deploying' as const }, 'half', 'deploying'],
     [{ state: 'stopped' as const, exit_code: 0 }, 'check', 'completed'],
     [{ state: 'stopped' as const, exit_code: 143 }, 'ring', 'stopped'],

@@ -39,6 +39,7 @@ describe('the feed', () => {
         },
         status: () => undefined,
         failed: (why) => failed.push(why.message),
+        heard: () => undefined,
       },
       (draw) => frames.push(draw),
     );

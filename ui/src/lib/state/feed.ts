@@ -12,6 +12,8 @@ export interface Sink {
   apply(patches: readonly Patch[]): void;
   status(status: Status): void;
   failed(why: Failure): void;
+  /** Everything that is announced, as it comes: for what asks again when it is touched. */
+  heard(announcement: Announcement): void;
 }
 
 /** Runs `apply` before the next frame is drawn; a burst of patches is then one pass over the list. */
@@ -108,6 +110,7 @@ export class Feed {
 
   #hear(announcement: Announcement): void {
     if (!this.#listening) return;
+    this.#sink.heard(announcement);
     switch (announcement.type) {
       case 'patch':
         this.#heard.push(announcement);

@@ -546,7 +546,7 @@ fn setting(key: &str) -> GetSettings {
 }
 
 fn value(key: &str) -> Setting {
-    Setting { key: key.into(), value: "v".into(), default: "d".into(), explanation: "e".into() }
+    Setting { key: key.into(), value: "v".into(), default: "d".into(), explanation: "e".into(), now: None }
 }
 
 /// A server on folders of its own.

@@ -14,6 +14,7 @@ pub enum Call {
     List,
     ListManaged,
     Inspect,
+    InspectWhole,
     Logs,
     Usage,
     Holdings,
@@ -24,12 +25,13 @@ pub enum Call {
 }
 
 impl Call {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Identify,
         Self::Ping,
         Self::List,
         Self::ListManaged,
         Self::Inspect,
+        Self::InspectWhole,
         Self::Logs,
         Self::Usage,
         Self::Holdings,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::calls::InspectUnderWay;
+use super::served::document;
 use super::world::{Reach, Told};
 use super::{Call, FakeEngine, Mishap, OnTerm};
 use crate::docker::{Engine, EngineError, EngineIdentity, EventStream, Listed, deadline};
@@ -232,6 +233,16 @@ impl Engine for FakeEngine {
             self.until_it_is_inspected(id).await;
             let seen = self.truth_of(id);
             self.answer(&tried, mishap, seen).await
+        })
+        .await
+    }
+
+    async fn inspect_whole(&self, id: &ContainerId) -> Result<Option<String>, EngineError> {
+        let tried = format!("inspect {}", id.short());
+        self.within(&tried, deadline::READ, async {
+            let mishap = self.reach(Call::InspectWhole, &tried).await?;
+            let told = self.world().containers.get(id).map(document);
+            self.answer(&tried, mishap, told).await
         })
         .await
     }

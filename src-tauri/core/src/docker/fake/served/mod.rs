@@ -28,10 +28,12 @@ use std::thread::JoinHandle;
 
 use tokio_util::sync::CancellationToken;
 
+use idiom::Form;
 pub use idiom::Idiom;
 pub use mishaps::{Befalls, Question};
 
 use super::FakeEngine;
+use super::world::Container;
 use crate::docker::endpoint::Endpoint;
 use mishaps::Book;
 
@@ -41,6 +43,11 @@ pub struct Served {
     socket: PathBuf,
     closing: CancellationToken,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A container's inspect as it is told on the wire, for who asks the world itself.
+pub(super) fn document(container: &Container) -> String {
+    shapes::inspected(container, Form::newest(Idiom::Api141)).to_string()
 }
 
 /// What every connection shares.
