@@ -216,6 +216,9 @@ fn a_data_folder_that_is_none_is_an_error_and_no_panic() {
     std::fs::write(sandbox.home(), "I am a file").unwrap();
     sandbox.run(&["settings", "set", "stale_threshold_days", "5"]).exits(1).tells("data");
     sandbox.run(&["serve"]).exits(1).tells("data");
+    for reading in ["ps", "status", "events"] {
+        sandbox.run(&[reading]).exits(2).tells("data needs a folder").says_nothing();
+    }
     assert_eq!(std::fs::read(sandbox.home()).unwrap(), b"I am a file");
 }
 

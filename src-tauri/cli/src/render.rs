@@ -12,7 +12,7 @@ use tinyforge_core::rules::container::{Health, Port, State};
 use tinyforge_core::rules::verdict::{Level, Tally};
 
 use crate::output::Look;
-use crate::text::{ago, bytes, clock, clock_after, count, milliseconds, plain, span};
+use crate::text::{ago, brief, bytes, clock, clock_after, count, milliseconds, plain, span};
 
 /// Shown where there is nothing to show.
 pub const NOTHING: &str = "—";
@@ -90,9 +90,9 @@ pub fn containers(list: &[Container], all: bool, view: &View) -> String {
         let mark = Mark::of(container.state, container.health, container.exit_code, container.verdict.level);
         table.add_row([
             mark.cell(),
-            Cell::new(plain(&container.name)),
+            Cell::new(brief(&container.name)),
             Cell::new(whose(container.workload_name.as_deref(), container.role.as_deref())),
-            Cell::new(plain(&container.image)),
+            Cell::new(brief(&container.image)),
             Cell::new(ports(&container.ports)),
             Cell::new(ago(since(container), view.now)),
             coloured(verdict, level_colour(container.verdict.level)),
@@ -109,8 +109,8 @@ fn since(container: &Container) -> Timestamp {
 
 pub fn whose(workload: Option<&str>, role: Option<&str>) -> String {
     match (workload, role) {
-        (Some(workload), Some(role)) => plain(&format!("{workload}/{role}")),
-        (Some(workload), None) => plain(workload),
+        (Some(workload), Some(role)) => brief(&format!("{workload}/{role}")),
+        (Some(workload), None) => brief(workload),
         (None, _) => NOTHING.to_owned(),
     }
 }

@@ -12,6 +12,15 @@ pub fn plain(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
+/// The same, no longer than a column may be: one name of thousands of letters must not widen every line of a table.
+#[must_use]
+pub fn brief(text: &str) -> String {
+    const MOST: usize = 60;
+    let mut letters = text.chars().map(visible);
+    let head: String = letters.by_ref().take(MOST).collect();
+    if letters.next().is_some() { head + "…" } else { head }
+}
+
 /// A JSON document in which whatever [`plain`] would replace is written as an escape: the same to a program, and
 /// harmless on a terminal. JSON has such characters nowhere but within its strings; the line ends and spaces between
 /// them stay.

@@ -260,6 +260,7 @@ impl App {
 /// For commands that only read, where no daemon runs or `silent` does not answer: the index in memory, brought up to
 /// date by one pass. Nothing is written to the folder, which need not exist.
 pub async fn observe(home: &Home, silent: Option<SilentDaemon>) -> Result<Arc<dyn Desk>, ApiError> {
+    home.check().map_err(|error| ApiError::new(ErrorCode::Usage, error.to_string()))?;
     let bus = Bus::default();
     let folder = home.folder().to_path_buf();
     let copying = bus.clone();

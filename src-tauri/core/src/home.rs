@@ -50,6 +50,8 @@ pub enum HomeError {
     NotOurs { path: PathBuf, owner: u32 },
     #[error("{} is not a folder but something else (a link, a file), so nothing private may be kept in it; remove it", path.display())]
     NotAFolder { path: PathBuf },
+    #[error("{} is a file, and tinyforge's data needs a folder; let {VARIABLE} name another", path.display())]
+    DataIsAFile { path: PathBuf },
     #[error("{} is open to other users (mode {mode:o}); close it with: chmod 700 {}", path.display(), path.display())]
     Open { path: PathBuf, mode: u32 },
     #[error("{} is too long for a socket's path ({LONGEST_SOCKET_PATH} bytes at most); set XDG_RUNTIME_DIR to a shorter one", path.display())]
@@ -90,6 +92,14 @@ impl Home {
     #[must_use]
     pub fn exists(&self) -> bool {
         self.folder.is_dir()
+    }
+
+    /// Refuses what cannot be or become a data folder.
+    pub fn check(&self) -> Result<(), HomeError> {
+        match self.folder.exists() && !self.exists() {
+            true => Err(HomeError::DataIsAFile { path: self.folder.clone() }),
+            false => Ok(()),
+        }
     }
 
     #[must_use]

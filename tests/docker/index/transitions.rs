@@ -211,6 +211,26 @@ async fn runs_and_is_gone(site: &Site) {
     docker(site, &["run", "--rm", "--name", "fleeting", IMAGE, "true"]).await;
     site.equal_within(SECOND).await;
     assert!(!site.rows().await.iter().any(|row| row.facts.name == "fleeting"));
+    let broken = ["--rm", "--name", "breaks", IMAGE, "sh", "-c", "read -t 1 line < /dev/zero; exit 5"];
+    let (breaks, stopped) = (run(site, &broken), run(site, &["--rm", "--name", "stopped", IMAGE]));
+    within_five_seconds(site, &breaks, "-").await;
+    docker(site, &["stop", "stopped"]).await;
+    site.equal_within(SECOND).await;
+    goes_by(site, &breaks, "exit").await;
+    if !site.release.lacks(Skill::TellsAStopFirst) {
+        goes_by(site, &stopped, "foreign").await;
+    }
+}
+
+/// One that removes itself is gone by what ended it, however many states were seen on the way.
+async fn goes_by(site: &Site, id: &ContainerId, cause: &str) {
+    let story = site.story(id).await;
+    let ends =
+        story.iter().filter(|line| line.starts_with("state")).skip_while(|line| line.contains("→running"));
+    assert!(
+        ends.clone().count() > 0 && ends.clone().all(|line| line.ends_with(cause)),
+        "not by {cause}: {story:?}"
+    );
 }
 
 async fn turns_unhealthy_and_healthy(site: &Site) {

@@ -173,7 +173,7 @@ fn connected() -> Status {
         },
         "index": {
             "containers": 12, "revision": 40, "verified_at": "2026-05-10T11:59:56Z", "age_ms": 4000, "last_pass_ms": 8.81,
-            "passes": 120, "events": 1, "divergences": 0
+            "passes": 120, "events": 1, "divergences": 0, "unreadable": 0
         },
         "database": {"path": "/home/u/.local/share/tinyforge/tinyforge.db", "bytes": 122880, "schema_version": 2, "ok": true, "note": null},
         "proxy": {"address": null, "state": "off", "routes": 0},

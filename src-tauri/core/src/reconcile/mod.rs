@@ -66,7 +66,7 @@ impl Default for Rhythm {
         Self {
             pass: Duration::from_secs(30),
             reinspect: Duration::from_secs(600),
-            heartbeat: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(4),
             write_verified: Duration::from_secs(300),
         }
     }

@@ -19,8 +19,9 @@ use crate::rules::labels;
 
 /// Clues kept of one container between two looks; the latest tell most.
 pub(super) const CLUES: usize = 16;
-/// How long after a sign of Compose's work on a project another event of it is put down to Compose.
-const COMPOSE_WORKS: Duration = Duration::from_secs(10);
+/// How long after a sign of Compose's work on a project another event of it is put down to Compose. It goes from one
+/// container to the next within a second, and each is a new sign.
+const COMPOSE_WORKS: Duration = Duration::from_secs(3);
 /// How long after it has stopped a container of a project its removal is a sign of Compose's `down`: by hand nobody
 /// stops and removes that fast.
 const COMPOSE_DOWN: Duration = Duration::from_secs(3);
@@ -60,13 +61,17 @@ impl Marks {
         let mut marked = self.lock();
         let compose = marked.is_compose_at_work(event, now);
         marked.events += 1;
-        marked.remembers |= marked.past.is_some_and(|past| event.at <= past);
+        let told_before = marked.past.is_some_and(|past| event.at <= past);
+        marked.remembers |= told_before;
         marked.latest = Some(marked.latest.map_or(event.at, |latest| latest.max(event.at)));
         let clues = marked.clues.entry(event.container_id.clone()).or_default();
-        if clues.len() == CLUES {
-            clues.pop_front();
+        // What was told before was evidence then: of what came since it tells nothing.
+        if !told_before {
+            if clues.len() == CLUES {
+                clues.pop_front();
+            }
+            clues.push_back(clue(event, compose));
         }
-        clues.push_back(clue(event, compose));
         drop(marked);
         self.fresh.notify_one();
     }
@@ -226,13 +231,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stream_tells_again_shows_that_the_engine_remembers_and_is_no_evidence() {
+        let marks = Marks::default();
+        let at =
+            |second| EngineEvent { at: Timestamp::from_second(second).unwrap(), ..event("a", Action::Die) };
+        marks.mark(&at(10), Duration::ZERO);
+        marks.take();
+        marks.ask_for_the_past();
+        assert!(!marks.remember_the_past());
+        marks.mark(&at(10), Duration::ZERO);
+        assert!(marks.remember_the_past());
+        marks.mark(&at(11), Duration::ZERO);
+        assert_eq!(marks.take()[&ContainerId::new("a")].len(), 1, "only what is new");
+        marks.ask_for_the_past();
+        marks.mark(&at(12), Duration::ZERO);
+        assert!(!marks.remember_the_past(), "one that was restarted begins anew");
+    }
+
+    #[test]
     fn a_kill_beside_a_create_of_the_same_project_is_composes() {
         let marks = Marks::default();
         marks.mark(&event("new", Action::Create), Duration::from_secs(1));
         marks.mark(&event("old", Action::Kill), Duration::from_secs(2));
         assert!(marks.take()[&ContainerId::new("old")][0].compose);
-        marks.mark(&event("old", Action::Kill), Duration::from_secs(60));
-        assert!(!marks.take()[&ContainerId::new("old")][0].compose, "a minute later it is anybody's");
+        marks.mark(&event("old", Action::Kill), Duration::from_secs(4));
+        assert!(!marks.take()[&ContainerId::new("old")][0].compose, "three seconds later it is anybody's");
     }
 
     #[test]
@@ -241,7 +264,7 @@ mod tests {
             let marks = Marks::default();
             marks.mark(&event("a", Action::Stop), Duration::from_secs(1));
             marks.mark(&event("a", Action::Destroy), Duration::from_secs(1) + Duration::from_millis(pause));
-            marks.mark(&event("b", Action::Kill), Duration::from_secs(8));
+            marks.mark(&event("b", Action::Kill), Duration::from_secs(6));
             let taken = marks.take();
             let compose = |id: &str| taken[&ContainerId::new(id)].back().unwrap().compose;
             (compose("a"), compose("b"))

@@ -282,8 +282,8 @@ pub fn of_end(evidence: &Evidence, oom_killed: bool) -> Cause {
 
 /// How long after an end a stop that brought it may be told.
 const LATE_STOP: Duration = Duration::from_secs(5);
-/// How long after a stop Compose may take to remove what it has stopped.
-const COMPOSE_DOWN: Duration = Duration::from_secs(30);
+/// How long after a stop Compose may take to remove what it has stopped: it goes on at once.
+const COMPOSE_DOWN: Duration = Duration::from_secs(5);
 
 /// Whose stop an end was that looked like the program's own: Podman may tell it after the death that it brought. Only of
 /// a container without a policy, for it tells a policy's restart by the same word.
@@ -467,8 +467,8 @@ mod tests {
         assert_eq!(late(&[told(Die, 10, false)]), None);
         let removed =
             |second, compose| of_a_stop_that_ends_in_removal(&[told(Destroy, second, compose)], at(10));
-        assert_eq!(removed(40, true), Some(Cause::Compose));
-        assert_eq!(removed(41, true), None, "another act");
+        assert_eq!(removed(15, true), Some(Cause::Compose));
+        assert_eq!(removed(16, true), None, "another act");
         assert_eq!(removed(11, false), None, "anybody's");
     }
 

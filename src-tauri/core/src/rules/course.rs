@@ -145,7 +145,9 @@ impl Course {
 /// The end that a change tells, if it tells one.
 fn end(change: &Change, is: &Facts) -> Option<End> {
     let to = change.to.as_deref().and_then(State::parse)?;
-    let ended = matches!(to, State::Stopped | State::Failed | State::Restarting);
+    let ran = change.from.as_deref().and_then(State::parse).is_some_and(State::is_alive);
+    let ended =
+        matches!(to, State::Stopped | State::Failed | State::Restarting) || to == State::Removing && ran;
     if change.field != Field::State || !ended {
         return None;
     }

@@ -88,11 +88,14 @@ pub fn changed(before: &Facts, after: &Facts, evidence: &Evidence, now: Timestam
     changes
 }
 
-/// The last line of a container that is gone.
+/// The last line of a container that is gone. One that removes itself at its end is gone by what ended it: `ended` is what
+/// did, where that is known already.
 #[must_use]
-pub fn vanished(before: &Facts, evidence: &Evidence, now: Timestamp) -> Change {
+pub fn vanished(before: &Facts, ended: Option<Cause>, evidence: &Evidence, now: Timestamp) -> Change {
     let at = time_of(evidence, Deed::Destroy).unwrap_or(now);
-    let cause = cause::of_removal(evidence, before.auto_remove);
+    let removes_itself = before.auto_remove && !before.state.is_alive();
+    let cause =
+        ended.filter(|_| removes_itself).unwrap_or_else(|| cause::of_removal(evidence, before.auto_remove));
     Change {
         field: Field::State,
         from: Some(before.state.to_string()),
@@ -122,12 +125,14 @@ fn state_changes(before: &Facts, after: &Facts, evidence: &Evidence, now: Timest
             changes
         }
         (_, state) if state == before.state && !ended_again(before, after) => vec![],
-        (true, State::Stopped | State::Failed | State::Restarting) if another_run && !same_run_unknown => {
+        (true, State::Stopped | State::Failed | State::Restarting | State::Removing)
+            if another_run && !same_run_unknown =>
+        {
             let again = started(State::Stopped, after, evidence, policy, now);
             let first = ended_before(&again, before.state, evidence);
             vec![first, again, ended(State::Running, after.state, after, evidence, now)]
         }
-        (true, State::Stopped | State::Failed | State::Restarting) => {
+        (true, State::Stopped | State::Failed | State::Restarting | State::Removing) => {
             vec![ended(before.state, after.state, after, evidence, now)]
         }
         (false, State::Stopped | State::Failed) if before.state == State::Restarting && !another_run => {
@@ -317,6 +322,28 @@ mod tests {
                 format!("{} {from}→{to} @{second} {}{detail}", c.field.as_str(), c.cause.as_str())
             })
             .collect()
+    }
+
+    #[test]
+    fn one_that_removes_itself_is_gone_by_what_ended_it() {
+        let before = Facts { auto_remove: true, ..facts(State::Running) };
+        let after = Facts { exit_code: Some(5), finished_at: Some(at(50)), ..before.clone() };
+        let going = Facts { state: State::Removing, ..after };
+        let ends = [
+            (vec![Deed::Die], "exit"),
+            (vec![Deed::Kill, Deed::Die], "foreign"),
+            (vec![Deed::Oom, Deed::Die], "oom"),
+        ];
+        for (deeds, cause) in ends {
+            let first = changed(&before, &going, &seen(&deeds), at(99));
+            assert_eq!(told(&first).len(), 1);
+            assert_eq!(first[0].cause.as_str(), cause, "{first:?}");
+            let gone = vanished(&going, Some(first[0].cause), &seen(&[Deed::Destroy]), at(99));
+            assert_eq!(gone.cause.as_str(), cause);
+        }
+        let stays = Facts { auto_remove: false, ..going };
+        let gone = vanished(&stays, Some(Cause::Exit), &seen(&[Deed::Destroy]), at(99));
+        assert_eq!(gone.cause, Cause::Foreign, "one that does not is removed by somebody");
     }
 
     #[test]

@@ -257,7 +257,8 @@ pub fn of_absence(
     if row.facts.state == State::Missing {
         return None;
     }
-    let change = diff::vanished(&row.facts, evidence, around.now);
+    let ended = row.course.last_end.as_ref().map(|end| end.cause);
+    let change = diff::vanished(&row.facts, ended, evidence, around.now);
     let (id, since) = (row.id.clone(), change.at);
     Some(match &row.owner {
         Owner::Workload { .. } => {

@@ -253,6 +253,7 @@ fn kind(row: &Row, now: Timestamp) -> Kind {
             }
         }
         State::Failed => Kind::Dead,
+        State::Missing if facts.auto_remove => kind_of_end(end_cause(row), facts.exit_code, facts.oom_killed),
         State::Missing => kind_of_removal(end_cause(row)),
         State::Removing => Kind::BeingRemoved,
         State::Deploying => Kind::BeingDeployed,

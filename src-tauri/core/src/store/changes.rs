@@ -1,6 +1,6 @@
 //! The table `container_changes`: the history. Appended to; only a cause may turn out to have been another one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, named_params, params};
 
 use super::error::Sql;
@@ -70,6 +70,7 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
     let first = state == Some(None);
     let comes = first || state == Some(Some(State::Missing.as_str()));
     let at = if first && went_at(db, of)?.is_some_and(|went| change.at <= went) { now } else { change.at };
+    let at = last_at(db, of, change.field)?.filter(|last| is_out_of_order(at, *last)).unwrap_or(at);
     let change = &Change { at, ..change.clone() };
     db.prepare_cached(
         "INSERT INTO container_changes (engine_id, row_id, container_id, name, workload_id, role, field,
@@ -105,6 +106,33 @@ pub(super) fn append(db: &Connection, of: &Subject, change: &Change, now: Timest
         recorded_at: now,
         change: change.clone(),
     })
+}
+
+/// How far the times of an engine go back against its own order: of a run that is over at once it notes the start after
+/// the end, and a removal is told with a time before that of the look which found it under way. What goes back further
+/// is a clock that was set.
+const OUT_OF_ORDER: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whether a line would stand before the one that it follows.
+fn is_out_of_order(at: Timestamp, last: Timestamp) -> bool {
+    at < last && last.duration_since(at) <= OUT_OF_ORDER
+}
+
+/// The time of the last line of that field.
+fn last_at(db: &Connection, of: &Subject, field: Field) -> Sql<Option<Timestamp>> {
+    db.prepare_cached(
+        "SELECT at FROM container_changes WHERE row_id = ?1 AND container_id = ?2 AND field = ?3
+         ORDER BY seq DESC LIMIT 1",
+    )?
+    .query_row(
+        params![
+            of.row_id.as_str(),
+            of.container_id.as_ref().map_or("", ContainerId::as_str),
+            words::field(field)
+        ],
+        |row| row.time(0),
+    )
+    .optional()
 }
 
 /// When the container was last found to have left the index. One that comes back was not there before that, whatever its
@@ -176,6 +204,15 @@ pub(super) fn of_row(db: &Connection, engine: &EngineId, row: &RowId) -> Sql<Vec
     db.prepare_cached(select!("WHERE c.row_id = ?1 AND c.engine_id IN (?2, '') ORDER BY c.seq"))?
         .query_map(params![row.as_str(), engine.as_str()], read)?
         .collect()
+}
+
+/// The containers of which something was told under that name.
+pub(super) fn containers_once_called(db: &Connection, name: &str) -> Sql<Vec<ContainerId>> {
+    db.prepare_cached(
+        "SELECT DISTINCT container_id FROM container_changes WHERE name = ?1 AND container_id <> ''",
+    )?
+    .query_map([name], |row| row.get::<_, String>(0).map(ContainerId::new))?
+    .collect()
 }
 
 /// The latest line that tells how a row's container came to its end.

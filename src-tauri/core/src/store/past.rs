@@ -110,11 +110,12 @@ pub(super) fn history(
         None => containers::all(db),
     }
     .during(READ)?;
-    let finders: [&dyn Fn() -> Result<Vec<Candidate>, StoreError>; 4] = [
+    let finders: [&dyn Fn() -> Result<Vec<Candidate>, StoreError>; 5] = [
         &|| Ok(rows.iter().filter(|row| is_called(row, query)).map(Candidate::of_row).collect()),
         &|| gone_called(db, query),
         &|| Ok(rows.iter().filter(|row| begins(row, query)).map(Candidate::of_row).collect()),
         &|| gone_beginning(db, query),
+        &|| once_called(db, query, &rows),
     ];
     if query.is_empty() {
         return Err(StoreError::NoSuchContainer(query.to_owned()));
@@ -157,6 +158,16 @@ fn gone_called(db: &Connection, query: &str) -> Result<Vec<Candidate>, StoreErro
         .map(|line| Candidate::Gone { container: id, name: line.recorded.name.clone() })
         .into_iter()
         .collect())
+}
+
+/// Whatever bore the name at some time: a row may have gone over to another container, and a container to another name.
+fn once_called(db: &Connection, query: &str, rows: &[Row]) -> Result<Vec<Candidate>, StoreError> {
+    let bearers = changes::containers_once_called(db, query).during(READ)?;
+    let found = bearers.into_iter().map(|container| {
+        let row = rows.iter().find(|row| row.container_id.as_ref() == Some(&container));
+        row.map_or_else(|| Candidate::Gone { container, name: query.to_owned() }, Candidate::of_row)
+    });
+    Ok(found.collect())
 }
 
 fn gone_beginning(db: &Connection, query: &str) -> Result<Vec<Candidate>, StoreError> {

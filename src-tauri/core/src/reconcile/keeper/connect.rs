@@ -158,6 +158,7 @@ impl Keeper {
     }
 
     fn connected(&mut self, reader: AbortHandle, attempt: u32) {
+        self.is_met();
         self.connection = Connection::Connected { reader, attempt, since: self.clock.steady() };
         if !fault::is(Bug::NoPassAfterAReconnect) {
             self.next_pass = self.clock.steady();
@@ -168,16 +169,17 @@ impl Keeper {
     }
 
     pub(super) fn not_reached(&mut self, error: EngineError) {
-        self.presume_a_restart(&error);
         let attempt = match &self.connection {
             Connection::Identifying { attempt } | Connection::Subscribing { attempt } => *attempt,
             Connection::Confirming { reader, asked, attempt } => {
-                reader.abort();
                 asked.abort();
-                *attempt
+                let (reader, attempt) = (reader.clone(), *attempt);
+                self.lost_again(&error, &reader);
+                attempt
             }
             Connection::Seeking { .. } | Connection::Loading { .. } | Connection::Connected { .. } => return,
         };
+        self.presume_a_restart(&error);
         self.seek_after(attempt);
         self.set_link(Link::Away(error));
     }

@@ -60,14 +60,30 @@ impl Keeper {
         }
     }
 
-    /// There is a stream again. If the one before is still open, the engine never stopped; from now on the new one shows
-    /// whether it remembers.
+    /// There is a stream again, which shows from now on whether the engine remembers.
     pub(super) fn meet_again(&mut self) {
-        if let Some((reader, _)) = self.parting.open_stream.take() {
-            reader.abort();
-            self.parting.lived_on = true;
-        }
         self.marks.ask_for_the_past();
+    }
+
+    /// It is known who answers on the new stream. If the one before is still open, the engine never stopped.
+    pub(super) fn is_met(&mut self) {
+        if let Some((reader, _)) = self.parting.open_stream.take() {
+            self.parting.lived_on |= !reader.is_finished();
+            reader.abort();
+        }
+    }
+
+    /// What was begun anew came to nothing: an engine that shuts down answers over a connection from before, and lets
+    /// nobody in. What its new stream still tells is as good as the old one's.
+    pub(super) fn lost_again(&mut self, error: &EngineError, reader: &AbortHandle) {
+        if matches!(error, EngineError::Absent { .. })
+            && !reader.is_finished()
+            && self.parting.open_stream.is_none()
+        {
+            self.parting.open_stream = Some((reader.clone(), self.generation));
+        } else {
+            reader.abort();
+        }
     }
 
     /// A doubt in the light of what is known by now.

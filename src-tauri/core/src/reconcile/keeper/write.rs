@@ -136,7 +136,7 @@ impl Keeper {
             clues,
             own: self.own.of(id),
             doubt: self.as_it_turned_out(want.doubt),
-            may_hide_a_stop: self.pulse.engine.as_ref().is_some_and(|who| who.dialect == Dialect::Podman),
+            may_hide_a_stop: self.may_hide_a_stop(),
         };
         let around = Circumstances { engine, claims: &self.claims, now, verified_at: self.pulse.verified_at };
         match seen {
@@ -146,11 +146,15 @@ impl Keeper {
     }
 
     /// An inspect can be ahead of the event that tells what it found; what happened in a time of doubt has none, and a
-    /// death that was told without a cause gets none.
+    /// death that is told by an engine which may keep a stop to itself gets no cause any more.
     pub(super) fn may_be_explained(&self, want: &Want) -> bool {
         let waits = |until| self.clock.steady() < until || fault::is(Bug::AnExplanationIsWaitedForForEver);
-        let told = want.clues.iter().any(|clue| clue.deed == Deed::Die);
+        let told = self.may_hide_a_stop() && want.clues.iter().any(|clue| clue.deed == Deed::Die);
         want.doubt.is_none() && !told && want.explained_by.is_none_or(waits)
+    }
+
+    fn may_hide_a_stop(&self) -> bool {
+        self.pulse.engine.as_ref().is_some_and(|who| who.dialect == Dialect::Podman)
     }
 
     /// A look that found no other state leaves its clues to the next one, for as long as they can explain anything.

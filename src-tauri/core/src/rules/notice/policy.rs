@@ -234,6 +234,8 @@ pub struct Policy {
     watched: BTreeMap<RowId, Watched>,
     engine: Engine,
     engine_ends: BTreeMap<RowId, EngineEnd>,
+    /// Until when all that the engine ended has been told of.
+    engine_told: Option<Timestamp>,
     stale: Vec<StaleOne>,
     /// Findings of a workload that lasted, were held back and are over.
     merged: BTreeMap<WorkloadId, u32>,
@@ -252,6 +254,7 @@ impl Policy {
             watched: BTreeMap::new(),
             engine: Engine::NeverSeen,
             engine_ends: BTreeMap::new(),
+            engine_told: None,
             stale: Vec::new(),
             merged: BTreeMap::new(),
             forgotten: BTreeSet::new(),
@@ -332,8 +335,8 @@ impl Policy {
             (Engine::Gone { since, told, .. }, Line::Silent { reason }) => {
                 Engine::Gone { since, reason, told }
             }
-            (Engine::Settling { gone, told, .. }, Line::Silent { reason }) => {
-                Engine::Gone { since: gone, reason, told }
+            (Engine::Settling { told, .. }, Line::Silent { reason }) => {
+                Engine::Gone { since: now, reason, told }
             }
             (settling @ Engine::Settling { .. }, Line::Answers) => settling,
         };
@@ -490,6 +493,7 @@ impl Policy {
             self.engine = engine.clone();
             if *engine == Engine::There {
                 self.engine_ends.clear();
+                self.engine_told = Some(now);
             }
         }
         if telling.stale_told {
@@ -557,6 +561,7 @@ impl Policy {
                 telling.engine = Some(Engine::There);
                 let ends: Vec<&EngineEnd> = (self.engine_ends.values())
                     .filter(|end| later(end.at, ENGINE_SHUTS_DOWN) >= *gone)
+                    .filter(|end| self.engine_told.is_none_or(|told| end.at > told))
                     .collect();
                 let down: Vec<&Down> = ends.iter().filter_map(|end| end.down.as_ref()).collect();
                 let stamp = self.stamp(telling, now);
