@@ -55,6 +55,17 @@ impl RowWrite {
         self.history().iter().any(|change| change.cause == Cause::Unknown)
     }
 
+    /// The same, but for the ends it tells.
+    #[must_use]
+    pub fn is_unexplained_beyond_ends(&self) -> bool {
+        let ends = |change: &Change| {
+            let to = change.to.as_deref().and_then(State::parse);
+            change.field == Field::State
+                && matches!(to, Some(State::Stopped | State::Failed | State::Restarting))
+        };
+        self.history().iter().any(|change| change.cause == Cause::Unknown && !ends(change))
+    }
+
     /// What brought about the state that its history tells last, if it tells one.
     #[must_use]
     pub fn cause_of_state(&self) -> Option<Cause> {

@@ -27,7 +27,9 @@ impl Keeper {
         for Answer { id, seen, mut want } in answers {
             self.think_again(&id, &want);
             let write = self.plan(&engine_id, &id, seen.as_ref(), &want, now);
-            if self.may_be_explained(&want) && write.as_ref().is_some_and(RowWrite::is_unexplained) {
+            if self.may_be_explained(&want)
+                && write.as_ref().is_some_and(|write| self.lacks_a_cause(write, &want))
+            {
                 self.looks.defer(&id, want, self.clock.steady());
                 continue;
             }
@@ -145,12 +147,19 @@ impl Keeper {
         }
     }
 
-    /// An inspect can be ahead of the event that tells what it found; what happened in a time of doubt has none, and a
-    /// death that is told by an engine which may keep a stop to itself gets no cause any more.
+    /// Whether it tells something whose cause may still be told: a death that is told by an engine which may keep a stop
+    /// to itself gets none any more.
+    fn lacks_a_cause(&self, write: &RowWrite, want: &Want) -> bool {
+        match self.may_hide_a_stop() && want.clues.iter().any(|clue| clue.deed == Deed::Die) {
+            true => write.is_unexplained_beyond_ends(),
+            false => write.is_unexplained(),
+        }
+    }
+
+    /// An inspect can be ahead of the event that tells what it found; what happened in a time of doubt has none.
     pub(super) fn may_be_explained(&self, want: &Want) -> bool {
         let waits = |until| self.clock.steady() < until || fault::is(Bug::AnExplanationIsWaitedForForEver);
-        let told = self.may_hide_a_stop() && want.clues.iter().any(|clue| clue.deed == Deed::Die);
-        want.doubt.is_none() && !told && want.explained_by.is_none_or(waits)
+        want.doubt.is_none() && want.explained_by.is_none_or(waits)
     }
 
     fn may_hide_a_stop(&self) -> bool {
