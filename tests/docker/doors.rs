@@ -109,7 +109,8 @@ async fn an_engine_that_accepts_and_never_answers_is_told_by_every_calls_deadlin
         assert!(matches!(error, EngineError::Hung { .. }), "{call}: {error}");
         assert!(error.is_away());
     }
-    let most = deadline::READ * 3
+    let most = deadline::PING
+        + deadline::READ * 4
         + deadline::LIST * 2
         + deadline::USAGE
         + deadline::HOLDINGS
