@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { Snapshot } from '$lib/api/client';
+import type { Announcement, Snapshot } from '$lib/api/client';
 import { Failure } from '$lib/api/client';
 import { aContainer, Fake } from '$lib/api/fake';
 
@@ -18,6 +18,7 @@ describe('the feed', () => {
   let applied: number[];
   let failed: string[];
 
+  let passes: number;
   const frame = () => frames.splice(0).forEach((draw) => draw());
   const names = () => containers.rows.map((row) => row.now.name);
   const state = (id: string) => containers.find(id)?.now.state;
@@ -32,12 +33,15 @@ describe('the feed', () => {
       fake,
       {
         stand: () => undefined,
-        reset: (snapshot) => containers.reset(snapshot.containers),
+        reset: (snapshot) => {
+          containers.reset(snapshot.containers);
+          passes = snapshot.status.index.passes;
+        },
         apply: (patches) => {
           applied.push(...patches.map((patch) => patch.upserts.length + patch.removals.length));
           containers.apply(patches);
         },
-        status: () => undefined,
+        status: (status) => (passes = status.index.passes),
         failed: (why) => failed.push(why.message),
         heard: () => undefined,
       },
@@ -103,6 +107,21 @@ describe('the feed', () => {
     frame();
     expect(state('web')).toBe('paused');
     expect(applied).toEqual([1]);
+  });
+
+  it('keeps what was said of the system while an older snapshot was on its way', async () => {
+    const held = holdSnapshot();
+    await feed.start();
+    const before = await fake.snapshot();
+    const { index } = before.status;
+    fake.announce({
+      type: 'status',
+      ...before.status,
+      index: { ...index, passes: index.passes + 1 },
+    } as Announcement);
+    held.resolve(before);
+    await settle();
+    expect(passes).toBe(index.passes + 1);
   });
 
   it('asks again when told that something was missed', async () => {

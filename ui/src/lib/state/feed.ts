@@ -51,6 +51,8 @@ export class Feed {
   #heard: Patch[] = [];
   /** Whether a snapshot is on its way; patches then wait for it. */
   #asking = false;
+  /** What was said of the system while a snapshot was on its way: every later state is said too, so it is the newer. */
+  #said: Status | undefined;
   /** Whether something was missed while a snapshot was on its way. */
   #doubt = false;
   #scheduled = false;
@@ -87,6 +89,7 @@ export class Feed {
     this.#asking = true;
     do {
       this.#doubt = false;
+      this.#said = undefined;
       try {
         const snapshot = await this.#backend.snapshot();
         if (!this.#listening) break;
@@ -117,6 +120,7 @@ export class Feed {
         this.#later();
         break;
       case 'status':
+        if (this.#asking) this.#said = announcement;
         this.#sink.status(announcement);
         if (this.#engine !== undefined && announcement.engine.id !== null)
           this.#engineIs(announcement.engine.id);
@@ -144,6 +148,7 @@ export class Feed {
     this.#revision = snapshot.revision;
     this.#engine = snapshot.status.engine.id;
     this.#sink.reset(snapshot);
+    if (this.#said) this.#sink.status(this.#said);
   }
 
   #later(): void {
