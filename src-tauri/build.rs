@@ -1,6 +1,6 @@
 //! Declares the window's commands, so that each of them needs a permission by its name.
 
-#[allow(clippy::panic)]
+#[allow(clippy::panic, reason = "a build script that cannot go on panics")]
 fn main() {
     let manifest = tauri_build::AppManifest::new().commands(&[
         "at",

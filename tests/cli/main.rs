@@ -2,7 +2,7 @@
 //! it leaves of a folder, and how a daemon begins and ends.
 
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod alone;
 mod daemon;

@@ -1,6 +1,6 @@
 //! The ways in which an engine can be out of reach or out of its mind, each over a real socket, each told apart.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

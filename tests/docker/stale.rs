@@ -1,5 +1,5 @@
 //! Stale containers on real engines: what they take is measured, and the engine's own times count.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@
 //! (what is between the reconciler and the engine).
 //!
 //! A failure prints its seed and its last steps. To see it again: `TINYFORGE_SEED=n`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 /// A line that is seen also where the test holds.
 macro_rules! say {

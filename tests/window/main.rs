@@ -1,6 +1,6 @@
 //! The real window, on a screen of its own, against a real engine of its own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod pages;
 

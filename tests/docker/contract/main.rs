@@ -4,7 +4,7 @@
 //! real engine by Docker's own command line; [`shapes`] compares what both say on the wire. What the fake cannot do, no promise may need; what the adapter asks of an
 //! engine, a promise must exercise: the last test reads the requests off the wire.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod command_line;
 mod promises;

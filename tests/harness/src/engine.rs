@@ -74,7 +74,7 @@ impl Ran {
     }
 
     /// Standard output of a command that must succeed.
-    #[allow(clippy::must_use_candidate)]
+    #[allow(clippy::must_use_candidate, reason = "many are called only for what they assert")]
     pub fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "a command that must succeed failed: {}{}", self.stdout, self.stderr);
         self.stdout

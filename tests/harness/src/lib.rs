@@ -1,6 +1,6 @@
 //! What the promises are checked with: stories on the fake engine, a guard around a real one, and a desktop for the
 //! window.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
 
 pub mod desktop;
 pub mod engine;

@@ -67,7 +67,7 @@ struct Server {
 
 #[interface(name = "org.freedesktop.Notifications")]
 impl Server {
-    #[allow(clippy::too_many_arguments)]
+    #[expect(clippy::too_many_arguments, reason = "the bus says how many `Notify` has")]
     fn notify(
         &self,
         _app_name: String,
