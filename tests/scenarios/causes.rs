@@ -133,28 +133,52 @@ async fn an_engine_that_lived_on_behind_a_lost_socket_is_behind_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn where_an_engine_that_lived_on_has_forgotten_what_happened_nobody_knows_the_cause() {
-    for survivor in ["a", "z"] {
+    for looked_at_late in [false, true] {
         let engine = FakeEngine::new(6);
         let killed = engine.run(Spec::named("killed")).unwrap();
         let started = engine.create(Spec::named("started")).unwrap();
         let removed = engine.run(Spec::named("removed")).unwrap();
-        engine.run(Spec::named(survivor)).unwrap();
+        let revived = engine.run(Spec::named("revived")).unwrap();
+        let survivor = engine.run(Spec::named("survivor")).unwrap();
         let world = World::settled(engine.clone()).await;
+        engine.stop_container(&revived).unwrap();
+        world.equal_within(MOMENT).await;
         engine.go_away();
         world.wait(Duration::from_secs(1)).await;
         engine.kill(&killed, 9).unwrap();
         engine.start_container(&started).unwrap();
+        engine.start_container(&revived).unwrap();
         engine.force_remove(&removed).unwrap();
         engine.noise(300);
         world.wait(Duration::from_secs(1)).await;
+        let last = async |id| world.story(id).await.pop().unwrap();
+        if looked_at_late {
+            engine.hang_inspects_of(&survivor);
+        }
         engine.come_back();
         world.equal_within(Duration::from_secs(5)).await;
-        world.wait(MOMENT).await;
-        let last = async |id| world.story(id).await.pop().unwrap();
+        if looked_at_late {
+            assert_eq!(
+                last(&killed).await,
+                "state running→stopped engine_restart",
+                "as long as nothing speaks against it"
+            );
+            engine.unhang_inspects_of(&survivor);
+        }
+        world.wait(Duration::from_secs(15)).await;
         assert_eq!(last(&killed).await, "state running→stopped unknown");
         assert_eq!(last(&started).await, "state created→running unknown");
         assert_eq!(last(&removed).await, "state running→- unknown");
         assert_eq!(world.row(&killed).await.unwrap().course.last_end.unwrap().cause, Cause::Unknown);
+        assert_eq!(last(&revived).await, "state stopped→running unknown");
+        engine.rename(&revived, "renamed").unwrap();
+        world.equal_within(MOMENT).await;
+        let end = world.row(&revived).await.unwrap().course.last_end.unwrap();
+        assert_eq!(
+            end.cause,
+            Cause::Foreign,
+            "whose start is not known was stopped by somebody all the same"
+        );
     }
 }
 

@@ -19,7 +19,16 @@ pub(super) struct Parting {
     /// It was met again and had not stopped meanwhile.
     lived_on: bool,
     /// What was put down to its restart, with the cause that it has if there was none.
-    presumed: Vec<(RowId, Cause)>,
+    presumed: Vec<Presumed>,
+}
+
+/// A line of a row's history.
+struct Presumed {
+    row_id: RowId,
+    /// What is behind it without a restart.
+    otherwise: Cause,
+    /// Whether it tells an end: a start says nothing of the end before it.
+    ends: bool,
 }
 
 impl Parting {
@@ -114,9 +123,11 @@ impl Keeper {
     }
 
     fn take_back_the_restart(&mut self) {
-        for (row_id, cause) in std::mem::take(&mut self.parting.presumed) {
-            self.view.recast(&row_id, cause);
-            let since = before(self.clock.now(), SHUTDOWN);
+        let since = before(self.clock.now(), SHUTDOWN);
+        for Presumed { row_id, otherwise: cause, ends } in std::mem::take(&mut self.parting.presumed) {
+            if ends {
+                self.view.recast(&row_id, cause);
+            }
             self.recasts.push(Recast { row_id, line: Line::Latest, since, cause });
         }
     }
@@ -136,8 +147,9 @@ impl Keeper {
         let otherwise =
             Want { doubt: Some(Doubt::Reconnected), clues: want.clues.clone(), ..Want::default() };
         let otherwise = self.plan(engine, id, seen, &otherwise, self.clock.now());
-        if let Some(cause) = otherwise.and_then(|write| write.cause_of_state()) {
-            self.parting.presumed.push((write.row_id().clone(), cause));
+        if let Some(otherwise) = otherwise.and_then(|write| write.cause_of_state()) {
+            let ends = !write.told_state().is_some_and(is_of_one_life);
+            self.parting.presumed.push(Presumed { row_id: write.row_id().clone(), otherwise, ends });
         }
     }
 }
